@@ -1,0 +1,39 @@
+/**
+ * clock: time as a parameter. Whoever waits or stamps takes a Clock, so that a spec can move time by hand.
+ * Wall time is for data, monotonic time for every deadline.
+ */
+
+export interface Timer {
+  /** Safe to call more than once, and after it fired. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Unix time in ms. */
+  wallMs(): number;
+  /** Ms since an arbitrary point; never goes back. */
+  monotonicMs(): number;
+  /** Calls once, after delayMs. */
+  after(delayMs: number, callback: () => void): Timer;
+  /** Calls again and again, every intervalMs. */
+  every(intervalMs: number, callback: () => void): Timer;
+}
+
+/** The machine's clock. Its timers do not keep the process alive: sockets do, and a process without them may end. */
+export const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs).unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+  every(intervalMs, callback) {
+    const handle = setInterval(callback, intervalMs).unref();
+    return { cancel: () => clearInterval(handle) };
+  },
+};
+
+/** Resolves after delayMs of the given clock. */
+export function delay(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.after(delayMs, resolve));
+}

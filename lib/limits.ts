@@ -1,0 +1,145 @@
+/**
+ * limits: every bound of the system, its unit in its name. Nothing else in lib/ holds a bare number that
+ * limits what a stranger may send or what a session may cost. The part a client must know is `toldLimits`
+ * (sent in LoginResMes.limits, clause [L-6]). The relations the rest of the code leans on are asserted at the end.
+ */
+
+// Frames, [F-2].
+export const frameHeaderBytes = 4;
+export const framePreLoginMaxBytes = 4 * 1024;
+export const frameMaxBytes = 64 * 1024;
+export const legacyFrameMaxBytes = 8096;
+export const jsonDepthMax = 8;
+
+// Fields, [M-2].
+export const userIdMax = Number.MAX_SAFE_INTEGER;
+export const userNameMaxCodePoints = 32;
+export const passwordMaxBytes = 256;
+export const deviceMaxChars = 32;
+export const devicesPerUserMax = 16;
+export const contentMaxUnits = 4000;
+export const midMaxChars = 64;
+export const tokenMaxChars = 128;
+export const sexMaxUnits = 16;
+
+// Pages and lists.
+export const historyPageMaxMessages = 200;
+export const historyPageDefaultMessages = 50;
+export const usersPageMaxUsers = 500;
+export const usersPageDefaultUsers = 100;
+export const presenceFrameMaxUsers = 400;
+export const loginConvsMax = 200;
+export const replayMaxMessages = 1000;
+
+// The log, design 4.
+export const allLogEntriesMax = 100_000;
+export const privateLogEntriesMax = 10_000;
+export const midDaysKept = 4;
+export const midDaySeconds = 86_400;
+export const readBatchMaxEntries = 256;
+export const appendBatchMaxMessages = 256;
+export const appendQueueMaxMessages = 20_000;
+export const hintedConvsMax = 200_000;
+export const loginPeersMax = 2_000;
+export const sweepPeersMax = 8;
+
+// One connection.
+export const firstFrameDeadlineMs = 10_000;
+export const loginDeadlineMs = 30_000;
+export const startedFrameDeadlineMs = 15_000;
+export const pingSilenceMaxMs = 15_000;
+export const undrainedWriteDeadlineMs = 60_000;
+export const connectionCheckMs = 1_000;
+export const keepAliveDelayMs = 8_000;
+export const closeFlushDeadlineMs = 5_000;
+export const requestsInFlightMax = 256;
+export const requestBytesInFlightMax = 512 * 1024;
+export const outputBacklogMaxBytes = 256 * 1024;
+export const listenBacklogConnections = 4096;
+export const reservedFileDescriptors = 256;
+
+// Fan-out.
+export const fanoutSliceSessions = 128;
+export const fanoutEntryOverheadBytes = 280;
+export const fanoutFlushMaxBytes = 64 * 1024;
+export const presenceWindowMs = 50;
+export const presenceSlowRetryMs = 500;
+export const presenceLogMaxChanges = 200_000;
+export const presenceSnapshotStaleMax = 64;
+export const presenceFanoutMaxUsers = 20_000;
+export const readRetryMs = 250;
+export const sweepAllMs = 1_000;
+export const sweepPrivateMs = 30_000;
+
+// The first-generation client, [G-*].
+export const legacyNoticesPerSecond = 20;
+export const legacyBurstMaxBytes = 16 * 1024;
+export const legacyBurstPauseMs = 2;
+export const legacySettleMs = 5_000;
+export const legacyFinSettleMs = 2_000;
+
+// Answers and storage.
+export const answerDeadlineMs = 5_000;
+export const storeDeadlineMs = 2_000;
+export const answerReserveMs = 500;
+export const appendRepeatPauseMs = 200;
+export const redisCallsInFlightMax = 20_000;
+export const cursorFlushMs = 1_000;
+export const tokenLifeMs = 30 * 24 * 3600 * 1000;
+export const tokenBytes = 32;
+export const knownUsersMax = 200_000;
+
+// Presence leases, design 4.
+export const leaseMs = 10_000;
+export const leaseBeatMs = 3_000;
+export const leaseSweepMs = 1_000;
+
+// Passwords and throttling, design 6.
+export const argonMemoryKiB = 19 * 1024;
+export const argonPasses = 2;
+export const hashQueueMax = 64;
+export const sendsPerSecondDefault = 50;
+export const sendBurstSeconds = 4;
+export const loginFailuresFree = 5;
+export const loginDelayFirstMs = 1_000;
+export const loginDelayMaxMs = 15 * 60_000;
+export const addressFailuresPerMinuteMax = 100;
+export const addressRegistersPerMinuteMax = 600;
+
+// Going away.
+export const drainDeadlineMs = 8_000;
+export const restartRetryMs = 1_000;
+
+/** What LoginResMes.limits tells a modern client: shapes and units are part of the wire, [L-6]. */
+export const toldLimits = {
+  frameMaxBytes,
+  contentMaxUnits,
+  userNameMaxCodePoints,
+  midMaxChars,
+  deviceMaxChars,
+  devicesPerUserMax,
+  historyPageMaxMessages,
+  usersPageMaxUsers,
+  replayMaxMessages,
+  pingSilenceMaxMs,
+  answerDeadlineMs,
+} as const;
+
+function assertRelation(holds: boolean, relation: string): void {
+  if (!holds) throw new Error(`limits.ts: wanted ${relation}`);
+}
+// A content unit costs at most 7 bytes on the wire (a control character: \\u0001), so every SmsMes fits a frame.
+assertRelation(
+  contentMaxUnits * 7 + 4096 <= frameMaxBytes,
+  "one message of the longest content in one frame",
+);
+assertRelation(
+  storeDeadlineMs * 2 < answerDeadlineMs,
+  "a store call and one repeat before the answer is due",
+);
+assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
+assertRelation(legacyFrameMaxBytes < legacyBurstMaxBytes, "a legacy frame in one burst");
+assertRelation(
+  outputBacklogMaxBytes >= 2 * fanoutFlushMaxBytes,
+  "two flushes before a reader counts as slow",
+);
