@@ -1,0 +1,58 @@
+-- append: stores what one conversation got in one turn, all or nothing, in the order given (clauses [S-3], [S-4]).
+-- KEYS  1 log   2 meta   3 prefix of the mid hashes (same slot; ":<userId>:<day>" is added here)
+-- ARGV  1 most entries kept   2 days a mid is kept   then for each message:
+--       sender, device, mid ("" = none), name, sex, content
+-- returns for each message: id, time in Unix ms, 1 when stored now or 0 when it had been
+local most, days = ARGV[1], tonumber(ARGV[2])
+local clock = redis.call('TIME')
+local seconds = tonumber(clock[1])
+local time = string.format('%d', seconds * 1000 + math.floor(tonumber(clock[2]) / 1000))
+local day = math.floor(seconds / 86400)
+
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local lastEpoch, seq = 0, 0
+if last[1] then
+  local epochText, seqText = string.match(last[1][1], '^(%d+)-(%d+)$')
+  lastEpoch, seq = tonumber(epochText), tonumber(seqText)
+end
+-- Another replication id: this Redis was restarted or promoted, and may have lost a tail that somebody has seen.
+local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+local meta = redis.call('HMGET', KEYS[2], 'replid', 'epoch')
+local epoch = tonumber(meta[2] or '0')
+if meta[1] ~= replid or epoch < lastEpoch then
+  epoch = math.max(seconds, epoch + 1, lastEpoch + 1)
+  redis.call('HSET', KEYS[2], 'replid', replid, 'epoch', string.format('%d', epoch))
+end
+
+local results = {}
+for i = 3, #ARGV, 6 do
+  local sender, mid = ARGV[i], ARGV[i + 2]
+  local known = false
+  if mid ~= '' then
+    for back = 0, days - 1 do
+      known = redis.call('HGET', KEYS[3] .. ':' .. sender .. ':' .. (day - back), mid)
+      if known then break end
+    end
+  end
+  if known then
+    local id, knownTime = string.match(known, '^(.-)|(.*)$')
+    results[#results + 1] = id
+    results[#results + 1] = knownTime
+    results[#results + 1] = 0
+  else
+    seq = seq + 1
+    local id = string.format('%d-%d', epoch, seq)
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', most, id, 'sender', sender, 'device', ARGV[i + 1], 'mid', mid,
+      'time', time, 'name', ARGV[i + 3], 'sex', ARGV[i + 4], 'content', ARGV[i + 5])
+    if mid ~= '' then
+      local today = KEYS[3] .. ':' .. sender .. ':' .. day
+      if redis.call('HSET', today, mid, id .. '|' .. time) == 1 and redis.call('HLEN', today) == 1 then
+        redis.call('EXPIRE', today, days * 86400)
+      end
+    end
+    results[#results + 1] = id
+    results[#results + 1] = time
+    results[#results + 1] = 1
+  end
+end
+return results

@@ -1,0 +1,118 @@
+/**
+ * doorbell: hints between nodes that a conversation has grown, that a device has logged in, or that presence changed.
+ * A hint may be lost or come twice: the log is the truth, the sweep heals what is missed. One channel for the room,
+ * one for each user who has a session here, one for presence.
+ */
+import type { Redis } from "ioredis";
+import type { Clock, Timer } from "./clock.ts";
+import { type StoredConv, participantsOf } from "./conv.ts";
+import type { Journal } from "./journal.ts";
+import { reasonOf } from "./journal.ts";
+import { presenceBell, roomBell, userBell } from "./keys.ts";
+import type { RedisStore } from "./redis.ts";
+
+export interface DoorbellListener {
+  /** The conversation of this channel has grown: `conv` is its stored name. */
+  rang(conv: StoredConv): void;
+  /** A device of a user has logged in somewhere: older sessions of it, other than `session`, have to go. */
+  replaced(userId: number, device: string, session: string): void;
+  /** The presence script published a change (its JSON). */
+  presenceChanged(change: string): void;
+  /** Hints may have been missed: look everywhere. */
+  missed(): void;
+}
+
+export interface DoorbellOptions {
+  store: RedisStore;
+  clock: Clock;
+  journal: Journal;
+  node: string;
+}
+
+export class Doorbell {
+  readonly #store: RedisStore;
+  readonly #subscriber: Redis;
+  readonly #journal: Journal;
+  readonly #node: string;
+  readonly #heldUsers = new Map<number, number>();
+  readonly #ping: Timer;
+  #listener: DoorbellListener | null = null;
+
+  constructor({ store, clock, journal, node }: DoorbellOptions) {
+    this.#store = store;
+    this.#journal = journal;
+    this.#node = node;
+    this.#subscriber = store.subscriber();
+    this.#subscriber.on("error", () => undefined); // The command connection tells the same story.
+    this.#subscriber.on("message", (channel: string, text: string) => this.#heard(channel, text));
+    this.#subscriber.on("ready", () => this.#listener?.missed());
+    // An idle subscriber has nothing pending, so only a ping of our own finds a half-open link.
+    this.#ping = clock.every(1000, () => {
+      if (this.#subscriber.status === "ready") this.#subscriber.ping().catch(() => undefined);
+    });
+  }
+
+  /** Starts to listen. Call once, before the first session. */
+  async open(listener: DoorbellListener): Promise<void> {
+    this.#listener = listener;
+    await this.#subscriber.connect();
+    await this.#subscriber.subscribe(roomBell, presenceBell);
+  }
+
+  /** This node has one more session of the user: listen to the user's channel. Safe to repeat; resolves when heard. */
+  async hold(userId: number): Promise<void> {
+    const held = this.#heldUsers.get(userId) ?? 0;
+    this.#heldUsers.set(userId, held + 1);
+    if (held === 0) await this.#subscribe(userId);
+  }
+
+  /** The session of `hold` has gone. */
+  release(userId: number): void {
+    const held = this.#heldUsers.get(userId) ?? 0;
+    if (held > 1) {
+      this.#heldUsers.set(userId, held - 1);
+      return;
+    }
+    this.#heldUsers.delete(userId);
+    this.#subscriber.unsubscribe(userBell(userId)).catch(() => undefined);
+  }
+
+  /** Rings for a conversation, wherever it has readers. Never throws: it is a hint. */
+  ring(conv: StoredConv): void {
+    const users = participantsOf(conv);
+    for (const bell of users ? new Set(users.map(userBell)) : [roomBell]) this.#publish(bell, `conv ${conv}`);
+  }
+
+  /** Tells other nodes that `session` is now the one of this device. */
+  ringReplaced(userId: number, device: string, session: string): void {
+    this.#publish(userBell(userId), `device ${userId} ${device} ${session}`);
+  }
+
+  close(): void {
+    this.#ping.cancel();
+    this.#listener = null;
+    this.#subscriber.disconnect();
+  }
+
+  async #subscribe(userId: number): Promise<void> {
+    try {
+      await this.#subscriber.subscribe(userBell(userId));
+    } catch (error) {
+      // The sweep finds what is missed until the subscriber is back.
+      this.#journal.write("doorbell_deaf", { userId, reason: reasonOf(error) });
+    }
+  }
+
+  #publish(bell: string, text: string): void {
+    this.#store.call("PUBLISH", bell, `${this.#node} ${text}`).catch(() => undefined);
+  }
+
+  #heard(channel: string, text: string): void {
+    if (!this.#listener) return;
+    if (channel === presenceBell) return this.#listener.presenceChanged(text);
+    const [node, kind, first = "", device = "", session = ""] = text.split(" ");
+    if (node === this.#node) return;
+    if (kind === "conv") this.#listener.rang(first);
+    else if (kind === "device") this.#listener.replaced(Number(first), device, session);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * keys: every name that lies in Redis, design 4. The braces are hash tags: what one script touches together lies in
+ * one slot of a cluster. Nothing is ever parsed back out of a key.
+ */
+import type { StoredConv } from "./conv.ts";
+
+export const usersKey = "users";
+
+export const logKey = (conv: StoredConv): string => `{c:${conv}}:log`;
+export const metaKey = (conv: StoredConv): string => `{c:${conv}}:meta`;
+/** Prefix of the mid hashes; append.lua adds `:<userId>:<day>`. */
+export const midsKey = (conv: StoredConv): string => `{c:${conv}}:mids`;
+
+export const convsKey = (userId: number): string => `{u:${userId}}:convs`;
+export const cursorsKey = (userId: number): string => `{u:${userId}}:cursors`;
+export const tokensKey = (userId: number): string => `{u:${userId}}:tokens`;
+/** Field of the cursors hash. */
+export const cursorField = (device: string, conv: StoredConv): string => `${device}|${conv}`;
+
+export const onlineUsersKey = "{online}:users";
+export const onlineNodesKey = "{online}:nodes";
+export const onlineVersionKey = "{online}:version";
+/** Prefix of the hash of one node; the presence scripts add the node's name. */
+export const onlineNodeKey = "{online}:node:";
+
+export const accountThrottleKey = (userId: number): string => `{u:${userId}}:throttle`;
+export const addressThrottleKey = (kind: "login" | "register", address: string): string =>
+  `{ip:${address}}:${kind}`;
+
+export const roomBell = "{c:all}:bell";
+export const userBell = (userId: number): string => `{u:${userId}}:bell`;
+export const presenceBell = "{online}:bell";

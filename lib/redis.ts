@@ -1,0 +1,202 @@
+/**
+ * redis: the connections to Redis and the one way to call it. Nothing here repeats a command by itself: a call is
+ * answered, or fails with CodedError 503 meaning "not known to be done", within storeDeadlineMs. Repeats are the
+ * caller's, who knows that they do no harm. Calls in flight are bounded, so an absent Redis costs no memory.
+ */
+import { readFileSync } from "node:fs";
+import { Redis, type RedisOptions } from "ioredis";
+import { CodedError, codes } from "./codes.ts";
+import type { Journal } from "./journal.ts";
+import { reasonOf } from "./journal.ts";
+import { redisCallsInFlightMax, storeDeadlineMs } from "./limits.ts";
+import type { Stored } from "./message.ts";
+
+/** What a command takes. Never an array: ioredis would flatten it into several arguments. */
+export type Argument = string | number | Buffer;
+
+export interface ConnectOptions {
+  /** `redis://[[user]:password@]host[:port][/db]` or `unix:///path/of/socket`. */
+  url: string;
+  journal: Journal;
+  /** Stands in CLIENT LIST as `haiyu:<pid>:<role>`. */
+  role: string;
+}
+
+/** A script of lib/, by the name of its file. */
+export class Script {
+  readonly name: string;
+  readonly text: string;
+  /** SHA-1 as Redis told it, once it was loaded. */
+  sha: string | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+    this.text = readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
+  }
+}
+
+/** Options of ioredis for a URL. Throws an Error of one line when it is none of the kinds known here. */
+export function optionsOfUrl(url: string): RedisOptions {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  if (parsed?.protocol === "unix:") return { path: decodeURIComponent(parsed.pathname) };
+  if (parsed?.protocol !== "redis:" && parsed?.protocol !== "rediss:") {
+    throw new Error(`--redis ${url}: wanted redis://host:port or unix:///path`);
+  }
+  const db = Number(parsed.pathname.slice(1) || "0");
+  if (!Number.isInteger(db) || db < 0) throw new Error(`--redis ${url}: the part after / wants a number`);
+  return {
+    host: parsed.hostname || "127.0.0.1",
+    port: Number(parsed.port || "6379"),
+    db,
+    ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
+    ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
+    ...(parsed.protocol === "rediss:" && { tls: {} }),
+  };
+}
+
+/** One connection for commands. Made by `connectRedis`; `subscriber` makes its twin for pub/sub. */
+export class RedisStore {
+  readonly #client: Redis;
+  readonly #journal: Journal;
+  #inFlight = 0;
+  #stored: Stored = "memory";
+
+  constructor(client: Redis, journal: Journal) {
+    this.#client = client;
+    this.#journal = journal;
+    client.on("ready", () => void this.#readPromise());
+  }
+
+  /** How safely this Redis keeps what it answered ([S-3]); read anew at every connect. */
+  get stored(): Stored {
+    return this.#stored;
+  }
+
+  /** Whether commands can be sent now. */
+  get ready(): boolean {
+    return this.#client.status === "ready";
+  }
+
+  /** Calls `callback` whenever the connection is ready anew. */
+  onReady(callback: () => void): void {
+    this.#client.on("ready", callback);
+  }
+
+  /** One command. Throws CodedError 503 when Redis did not do it, or nobody knows whether it did. */
+  async call(name: string, ...args: Argument[]): Promise<unknown> {
+    return this.#guard(name, () => this.#client.call(name, ...args));
+  }
+
+  /** One script on keys of one slot; loads it where Redis does not know it (it was restarted, or flushed). */
+  async run(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
+    return this.#guard(script.name, async () => {
+      if (script.sha !== null) {
+        try {
+          return await this.#client.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+        } catch (error) {
+          // NOSCRIPT was refused before anything ran, so calling again is no repeat.
+          if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
+        }
+      }
+      const [sha, result] = await Promise.all([
+        this.#client.call("SCRIPT", "LOAD", script.text),
+        this.#client.call("EVAL", script.text, keys.length, ...keys, ...args),
+      ]);
+      script.sha = String(sha);
+      return result;
+    });
+  }
+
+  /** A second connection with the same options, for subscriptions. */
+  subscriber(): Redis {
+    return this.#client.duplicate({ connectionName: `haiyu:${process.pid}:bell`, autoResubscribe: true });
+  }
+
+  /** Ends the connection; calls in flight are answered first, as far as Redis answers. */
+  async close(): Promise<void> {
+    if (this.#client.status === "ready") await this.#client.quit().catch(() => undefined);
+    this.#client.disconnect();
+  }
+
+  async #guard<T>(name: string, work: () => Promise<T>): Promise<T> {
+    if (this.#inFlight >= redisCallsInFlightMax) {
+      throw new CodedError(codes.tryAgain, { detail: "too many calls wait for Redis" });
+    }
+    this.#inFlight++;
+    try {
+      return await work();
+    } catch (error) {
+      this.#journal.write("redis_call_failed", { call: name, reason: reasonOf(error) });
+      throw new CodedError(codes.tryAgain, { cause: error });
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  /** What this Redis promises: fsync before the answer, or less. Unknown counts as memory. */
+  async #readPromise(): Promise<void> {
+    try {
+      const config = async (name: string): Promise<string> =>
+        String(((await this.#client.call("CONFIG", "GET", name)) as string[])[1] ?? "");
+      const [appendonly, fsync, policy] = await Promise.all([
+        config("appendonly"),
+        config("appendfsync"),
+        config("maxmemory-policy"),
+      ]);
+      this.#stored = appendonly === "yes" && fsync === "always" ? "disk" : "memory";
+      this.#journal.write("redis_promise", { stored: this.#stored, appendonly, fsync, policy });
+      if (policy !== "noeviction") {
+        this.#journal.write("redis_may_evict", { policy, wanted: "maxmemory-policy noeviction" });
+      }
+    } catch (error) {
+      this.#stored = "memory";
+      this.#journal.write("redis_promise", { stored: "memory", reason: reasonOf(error) });
+    }
+  }
+}
+
+/** Connects, and waits until Redis is ready. Throws an Error of one line when it cannot be reached in time. */
+export async function connectRedis({ url, journal, role }: ConnectOptions): Promise<RedisStore> {
+  const client = new Redis({
+    ...optionsOfUrl(url),
+    lazyConnect: true,
+    protocol: 2,
+    connectionName: `haiyu:${process.pid}:${role}`,
+    disableClientInfo: true,
+    connectTimeout: storeDeadlineMs,
+    commandTimeout: storeDeadlineMs,
+    socketTimeout: storeDeadlineMs + 1000,
+    keepAlive: 10_000,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 4), 500) + Math.random() * 100,
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
+  });
+  let lastReason = "no answer";
+  let said = "";
+  client.on("error", (error: unknown) => {
+    lastReason = reasonOf(error);
+    if (said !== lastReason) journal.write("redis_connection_failed", { reason: lastReason });
+    said = lastReason;
+  });
+  client.on("ready", () => {
+    said = "";
+  });
+  const store = new RedisStore(client, journal);
+  try {
+    await client.connect();
+  } catch (error) {
+    client.disconnect();
+    const reason = lastReason === "no answer" ? reasonOf(error) : lastReason;
+    throw new Error(`--redis ${withoutPassword(url)}: cannot be reached (${reason}); is it running?`, {
+      cause: error,
+    });
+  }
+  return store;
+}
+
+/** The URL as it may be shown: its password is left out. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/([^/@]*):[^/@]*@/, "//$1:***@");
+}

@@ -1,0 +1,150 @@
+/**
+ * smsDao: the logs. One durable, ordered stream a conversation; to send is to append, to receive is to read after a
+ * position (design 1). Ids are the stream entries' own. Faults throw CodedError 503.
+ */
+import { type StoredConv, allConv } from "./conv.ts";
+import { convsKey, logKey, metaKey, midsKey } from "./keys.ts";
+import { allLogEntriesMax, midDaysKept, privateLogEntriesMax } from "./limits.ts";
+import { type MessageId, formatId, parseId, zeroId } from "./messageId.ts";
+import { Script, type Argument, type RedisStore } from "./redis.ts";
+
+const appendScript = new Script("append");
+const seekScript = new Script("seek");
+
+export interface NewMessage {
+  sender: number;
+  device: string;
+  mid: string;
+  name: string;
+  sex: string;
+  content: string;
+}
+
+export interface Entry extends NewMessage {
+  id: MessageId;
+  /** Unix ms. */
+  time: number;
+}
+
+export interface Appended {
+  id: MessageId;
+  time: number;
+  /** False when the same mid had been stored before ([S-4]). */
+  fresh: boolean;
+}
+
+export class SmsDao {
+  readonly #store: RedisStore;
+
+  constructor(store: RedisStore) {
+    this.#store = store;
+  }
+
+  /** Notes for both sides that they have a private conversation; done before its append, so none is overlooked. */
+  async hint(users: [number, number], timeMs: number): Promise<void> {
+    const [low, high] = users;
+    const one = this.#store.call("ZADD", convsKey(low), timeMs, high);
+    const other = low === high ? one : this.#store.call("ZADD", convsKey(high), timeMs, low);
+    await Promise.all([one, other]);
+  }
+
+  /** Peers of the user's private conversations, the latest first, at most `count`. */
+  async peersOf(userId: number, count: number): Promise<number[]> {
+    const peers = (await this.#store.call("ZREVRANGE", convsKey(userId), 0, count - 1)) as string[];
+    return peers.map(Number);
+  }
+
+  /** Appends in the order given, one script for all. May be repeated where every message has a mid. */
+  async append(conv: StoredConv, messages: NewMessage[]): Promise<Appended[]> {
+    const args: Argument[] = [conv === allConv ? allLogEntriesMax : privateLogEntriesMax, midDaysKept];
+    for (const message of messages) {
+      args.push(message.sender, message.device, message.mid, message.name, message.sex, message.content);
+    }
+    const keys = [logKey(conv), metaKey(conv), midsKey(conv)];
+    const flat = (await this.#store.run(appendScript, keys, args)) as (string | number)[];
+    return messages.map((_, index) => ({
+      id: idOf(flat[index * 3]),
+      time: Number(flat[index * 3 + 1]),
+      fresh: flat[index * 3 + 2] === 1,
+    }));
+  }
+
+  /** The id of the newest message, zero when there is none. */
+  async head(conv: StoredConv): Promise<MessageId> {
+    const [newest] = await this.#range("XREVRANGE", conv, "+", "-", 1);
+    return newest?.id ?? zeroId;
+  }
+
+  /** Messages above `after`, up to `last` (absent: to the end), oldest first, at most `count`. */
+  async readAfter(conv: StoredConv, after: MessageId, count: number, last?: MessageId): Promise<Entry[]> {
+    return this.#range("XRANGE", conv, `(${formatId(after)}`, last ? formatId(last) : "+", count);
+  }
+
+  /** Messages below `before` (absent: from the end), newest first, at most `count`. */
+  async readBefore(conv: StoredConv, before: MessageId | null, count: number): Promise<Entry[]> {
+    return this.#range("XREVRANGE", conv, before ? `(${formatId(before)}` : "+", "-", count);
+  }
+
+  /** Of the `most` newest messages up to `head`: the oldest one, and the oldest one kept at all; null: empty log. */
+  async seek(
+    conv: StoredConv,
+    head: MessageId,
+    most: number,
+  ): Promise<{ kept: MessageId; start: MessageId } | null> {
+    const args = [formatId(head), most];
+    const [kept, start] = (await this.#store.run(seekScript, [logKey(conv)], args)) as string[];
+    return kept && start ? { kept: idOf(kept), start: idOf(start) } : null;
+  }
+
+  async #range(
+    command: "XRANGE" | "XREVRANGE",
+    conv: StoredConv,
+    from: string,
+    to: string,
+    count: number,
+  ): Promise<Entry[]> {
+    const reply = (await this.#store.call(command, logKey(conv), from, to, "COUNT", count)) as [
+      string,
+      string[],
+    ][];
+    return reply.map(([id, fields]) => entryOf(idOf(id), fields));
+  }
+}
+
+function idOf(text: unknown): MessageId {
+  const id = parseId(String(text));
+  if (!id) throw new Error(`smsDao: Redis gave the id ${String(text)}, wanted <epoch>-<seq>`);
+  return id;
+}
+
+/** Fields are read in whatever order they lie; one that is missing is empty. */
+function entryOf(id: MessageId, fields: string[]): Entry {
+  const entry: Entry = { id, sender: 0, device: "", mid: "", time: 0, name: "", sex: "", content: "" };
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const value = fields[index + 1] ?? "";
+    switch (fields[index]) {
+      case "sender":
+        entry.sender = Number(value);
+        break;
+      case "time":
+        entry.time = Number(value);
+        break;
+      case "device":
+        entry.device = value;
+        break;
+      case "mid":
+        entry.mid = value;
+        break;
+      case "name":
+        entry.name = value;
+        break;
+      case "sex":
+        entry.sex = value;
+        break;
+      case "content":
+        entry.content = value;
+        break;
+    }
+  }
+  return entry;
+}

@@ -1,0 +1,88 @@
+/**
+ * userDao: the records of users, in the hash `users` (clause [A-3]). Absence is null, faults throw CodedError 503.
+ * A record's password is either `pwd` (an argon2id string) or, in a record of the first generation, `userPwd` in
+ * plain: two fields, so that a plain password that looks like a hash is never taken for one.
+ */
+import { usersKey } from "./keys.ts";
+import { knownUsersMax, userNameMaxCodePoints } from "./limits.ts";
+import { Script, type RedisStore } from "./redis.ts";
+
+const replaceField = new Script("replaceField");
+
+export interface UserRecord {
+  userId: number;
+  userName: string;
+  sex: string;
+  /** argon2id PHC string. */
+  pwd: string;
+  /** Head of "all" when the user registered, "<epoch>-<seq>". */
+  since: string;
+}
+
+export type StoredUser =
+  | { kind: "hashed"; json: string; record: UserRecord }
+  /** Of the first generation; `record.pwd` and `record.since` are still empty. */
+  | { kind: "plain"; json: string; record: UserRecord; userPwd: string };
+
+export class UserDao {
+  readonly #store: RedisStore;
+  /** Names of users known to exist. Users are never deleted or renamed, so it cannot go stale. */
+  readonly #names = new Map<number, string>();
+
+  constructor(store: RedisStore) {
+    this.#store = store;
+  }
+
+  /** The record of a user, or null. A record that cannot be read counts as none. */
+  async find(userId: number): Promise<StoredUser | null> {
+    const json = await this.#store.call("HGET", usersKey, userId);
+    const user = typeof json === "string" ? parseUser(userId, json) : null;
+    if (user) this.#know(userId, user.record.userName);
+    return user;
+  }
+
+  /** The name of a user, or null when there is none. */
+  async nameOf(userId: number): Promise<string | null> {
+    return this.#names.get(userId) ?? (await this.find(userId))?.record.userName ?? null;
+  }
+
+  /** Makes the user; false when the id is taken. May be repeated: our own record does not count as taken. */
+  async create(record: UserRecord): Promise<boolean> {
+    const json = JSON.stringify(record);
+    if ((await this.#store.call("HSETNX", usersKey, record.userId, json)) === 1) return true;
+    return (await this.#store.call("HGET", usersKey, record.userId)) === json;
+  }
+
+  /** Puts `record` in place of what was read; false when it has changed meanwhile. */
+  async upgrade(user: StoredUser, record: UserRecord): Promise<boolean> {
+    const args = [record.userId, user.json, JSON.stringify(record)];
+    return (await this.#store.run(replaceField, [usersKey], args)) === 1;
+  }
+
+  #know(userId: number, userName: string): void {
+    if (this.#names.size >= knownUsersMax) this.#names.clear();
+    this.#names.set(userId, userName);
+  }
+}
+
+function parseUser(userId: number, json: string): StoredUser | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null) return null;
+  const given = value as Record<string, unknown>;
+  const textOf = (name: string): string => (typeof given[name] === "string" ? given[name] : "");
+  const record = {
+    userId,
+    userName: [...textOf("userName").toWellFormed()].slice(0, userNameMaxCodePoints).join(""),
+    sex: textOf("sex"),
+    pwd: textOf("pwd"),
+    since: textOf("since"),
+  };
+  if (record.pwd) return { kind: "hashed", json, record };
+  const userPwd = textOf("userPwd");
+  return userPwd ? { kind: "plain", json, record, userPwd } : null;
+}
