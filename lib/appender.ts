@@ -1,0 +1,138 @@
+/**
+ * appender: what one conversation got in one turn of the event loop goes to Redis as one script (design 4, 5). One
+ * append a conversation is under way at a time, so a busy one batches by itself. A failed append is repeated while
+ * the answer is not yet due: every message has a mid, so a repeat stores nothing twice.
+ */
+import { type Clock, delay } from "./clock.ts";
+import { CodedError, codes } from "./codes.ts";
+import type { StoredConv } from "./conv.ts";
+import type { Journal } from "./journal.ts";
+import {
+  appendBatchMaxMessages,
+  appendQueueMaxMessages,
+  appendRepeatPauseMs,
+  storeDeadlineMs,
+} from "./limits.ts";
+import type { Appended, NewMessage, SmsDao } from "./smsDao.ts";
+
+interface Waiting {
+  message: NewMessage;
+  /** Monotonic ms at which the sender has to have an answer. */
+  dueMs: number;
+  resolve: (appended: Appended) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Queue {
+  conv: StoredConv;
+  waiting: Waiting[];
+  busy: boolean;
+}
+
+export interface AppenderOptions {
+  smsDao: SmsDao;
+  clock: Clock;
+  journal: Journal;
+  /** Called after the senders have their answers: the conversation has grown. */
+  grown: (conv: StoredConv) => void;
+}
+
+export class Appender {
+  readonly #smsDao: SmsDao;
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #grown: (conv: StoredConv) => void;
+  readonly #queues = new Map<StoredConv, Queue>();
+  #waitingCount = 0;
+  #scheduled = false;
+
+  constructor({ smsDao, clock, journal, grown }: AppenderOptions) {
+    this.#smsDao = smsDao;
+    this.#clock = clock;
+    this.#journal = journal;
+    this.#grown = grown;
+  }
+
+  /**
+   * Stores a message; resolves when it is stored. Throws CodedError 503 when that is not known by `dueMs` (monotonic),
+   * or when too many wait.
+   */
+  append(conv: StoredConv, message: NewMessage, dueMs: number): Promise<Appended> {
+    if (this.#waitingCount >= appendQueueMaxMessages) {
+      throw new CodedError(codes.tryAgain, { detail: "too many messages wait", retryMs: 1000 });
+    }
+    let queue = this.#queues.get(conv);
+    if (!queue) this.#queues.set(conv, (queue = { conv, waiting: [], busy: false }));
+    this.#waitingCount++;
+    const { waiting } = queue;
+    return new Promise((resolve, reject) => {
+      waiting.push({ message, dueMs, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Messages that wait for their append, or for its answer. */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // After the sockets of this turn were read, and once for all of them.
+    setImmediate(() => {
+      this.#scheduled = false;
+      for (const queue of this.#queues.values()) if (!queue.busy) void this.#work(queue);
+    });
+  }
+
+  async #work(queue: Queue): Promise<void> {
+    queue.busy = true;
+    while (queue.waiting.length > 0) {
+      const batch = queue.waiting.splice(0, appendBatchMaxMessages);
+      const left = await this.#attempt(queue.conv, batch);
+      if (left.length > 0) {
+        queue.waiting.unshift(...left);
+        await delay(this.#clock, appendRepeatPauseMs);
+      }
+    }
+    queue.busy = false;
+    this.#queues.delete(queue.conv);
+  }
+
+  /** One attempt for a batch; what is to be tried again. */
+  async #attempt(conv: StoredConv, batch: Waiting[]): Promise<Waiting[]> {
+    const inTime = batch.filter((one) => this.#hasTime(one));
+    this.#refuse(batch.filter((one) => !inTime.includes(one)));
+    if (inTime.length === 0) return [];
+    try {
+      const appended = await this.#smsDao.append(
+        conv,
+        inTime.map(({ message }) => message),
+      );
+      this.#waitingCount -= inTime.length;
+      inTime.forEach((one, index) => {
+        const stored = appended[index];
+        if (stored) one.resolve(stored);
+      });
+      // The answers are written in the microtasks of this turn, the readers are served in the next.
+      setImmediate(() => this.#grown(conv));
+      return [];
+    } catch (error) {
+      this.#journal.write("append_failed", { conv, messages: inTime.length });
+      const again = error instanceof CodedError ? inTime.filter((one) => this.#hasTime(one)) : [];
+      this.#refuse(inTime.filter((one) => !again.includes(one)));
+      return again;
+    }
+  }
+
+  /** Whether one more attempt ends before the answer is due. */
+  #hasTime(waiting: Waiting): boolean {
+    return this.#clock.monotonicMs() + storeDeadlineMs <= waiting.dueMs;
+  }
+
+  #refuse(waiting: Waiting[]): void {
+    this.#waitingCount -= waiting.length;
+    for (const one of waiting) one.reject(new CodedError(codes.tryAgain, { retryMs: 1000 }));
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * session: one logged-in connection as the rest of the house sees it, and the faces (`Output`, `LegacyOutput`,
+ * `Reading`, `Presence`) behind which the edge does its work, so that people never know sockets.
+ */
+import { randomUUID } from "node:crypto";
+import type { StoredConv } from "./conv.ts";
+import type { MessageId } from "./messageId.ts";
+
+/** Where bytes go. A closed one is inert: every call is safe. */
+export interface Output {
+  /** Hands over whole frames. `written` is called when the kernel has taken them; not at all when it never does. */
+  write(bytes: Buffer, written?: () => void): void;
+  /** Bytes handed over that the kernel has not taken yet. */
+  readonly backlogBytes: number;
+  /** Calls once, when nothing is left to be taken; at once when nothing is. */
+  whenDrained(callback: () => void): void;
+  /** Ends the connection after what was handed over. `reason` is for the journal. */
+  close(reason: string): void;
+}
+
+/** What only a first-generation session has: paced frames, and notices of who came online. */
+export interface LegacyOutput extends Output {
+  /** LoginResMes 200 with who is online, as far as it fits ([L-1], [G-2]). */
+  loginAnswer(): Buffer;
+  /** Frames of one message; once they are safe with the reader its cursor moves to `id` ([G-9]). */
+  deliver(conv: StoredConv, id: MessageId, frames: Buffer[]): void;
+  /** Who came and who left; only coming is told, and only while it is still true ([G-3]). */
+  presenceChanged(online: Iterable<number>, offline: Iterable<number>): void;
+}
+
+/** How far one session has got in one conversation. */
+export interface Reader {
+  readonly session: Session;
+  readonly conv: StoredConv;
+  /** Everything up to here was sent. Never goes back. */
+  position: MessageId;
+}
+
+export interface SessionFacts {
+  userId: number;
+  userName: string;
+  sex: string;
+  device: string;
+  /** First position in "all" of a device that has no cursor yet. */
+  since: MessageId | null;
+  replay: "all" | "none";
+  /** Whether it is shown and told. */
+  presence: boolean;
+  address: string;
+}
+
+export class Session {
+  /** Unique over all nodes. */
+  readonly key: string = randomUUID();
+  readonly userId: number;
+  readonly userName: string;
+  readonly sex: string;
+  readonly device: string;
+  readonly since: MessageId | null;
+  readonly replay: "all" | "none";
+  readonly presence: boolean;
+  readonly address: string;
+  readonly output: Output;
+  /** Null for a modern session. */
+  readonly legacy: LegacyOutput | null;
+  readonly readers = new Map<StoredConv, Reader>();
+  closed = false;
+
+  constructor(facts: SessionFacts, output: Output, legacy: LegacyOutput | null) {
+    this.userId = facts.userId;
+    this.userName = facts.userName;
+    this.sex = facts.sex;
+    this.device = facts.device;
+    this.since = facts.since;
+    this.replay = facts.replay;
+    this.presence = facts.presence;
+    this.address = facts.address;
+    this.output = output;
+    this.legacy = legacy;
+  }
+}
+
+/** What LoginResMes says of one conversation, [L-3]. */
+export interface ConvState {
+  conv: StoredConv;
+  head: MessageId;
+  cursor: MessageId;
+  unread: number;
+}
+
+/** The reading of logs, as people see it; `follow.ts` does it. */
+export interface Reading {
+  /** Looks up where the session stands everywhere; from now on nothing that rings for its user is missed. */
+  prepare(session: Session): Promise<ConvState[]>;
+  /** Begins to send, from where it stands. Call when LoginResMes was written. */
+  start(session: Session): void;
+  /** The session has gone, or its log-in failed after `prepare`. */
+  stop(session: Session): void;
+  /** The conversation has grown. */
+  rang(conv: StoredConv): void;
+  /** The head of "all". */
+  readonly roomHead: MessageId;
+}
+
+/** Who is online, as people see it; `presence.ts` does it. */
+export interface Presence {
+  /** The session counts from now on. */
+  came(session: Session): void;
+  left(session: Session): void;
+  /** Tells the session who is online, and every change after that. Call when LoginResMes was written. */
+  start(session: Session): void;
+  readonly total: number;
+  /** Everybody online; the order is free. */
+  userIds(): Iterable<number>;
+  /** Users above `after`, ascending, at most `count`, and whether more follow. */
+  page(after: number, count: number): { users: { userId: number; userName: string }[]; more: boolean };
+}

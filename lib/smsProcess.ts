@@ -1,0 +1,164 @@
+/**
+ * smsProcess: sending, acknowledging and looking back. Who speaks is taken from the session, never from the payload
+ * ([S-5]). Nothing is answered before it is stored.
+ */
+import { randomUUID } from "node:crypto";
+import type { Appender } from "./appender.ts";
+import { type Clock, delay } from "./clock.ts";
+import { CodedError, codes } from "./codes.ts";
+import { type StoredConv, allConv, convFor, participantsOf, peerOf, storedConv } from "./conv.ts";
+import type { CursorDao } from "./cursorDao.ts";
+import * as limits from "./limits.ts";
+import { type ClientFields, type ServerFields, type Stored, encodeServer } from "./message.ts";
+import { compareIds, earlierId, formatId, parseId, zeroId } from "./messageId.ts";
+import { deliveredFields } from "./delivered.ts";
+import { Bucket } from "./rate.ts";
+import type { Session } from "./session.ts";
+import type { Entry, SmsDao } from "./smsDao.ts";
+import type { UserDao } from "./userDao.ts";
+
+export interface SmsProcessOptions {
+  smsDao: SmsDao;
+  cursorDao: CursorDao;
+  userDao: UserDao;
+  appender: Appender;
+  clock: Clock;
+  /** Messages a second for one session; 0 = no throttling. */
+  rate: number;
+  stored: () => Stored;
+}
+
+export class SmsProcess {
+  readonly #options: SmsProcessOptions;
+  readonly #buckets = new WeakMap<Session, Bucket>();
+  /** Private conversations whose hint this node has written: it is never taken out, so once is enough. */
+  readonly #hinted = new Set<StoredConv>();
+  /** Unique over nodes and restarts; never told to be anything but a mid. */
+  readonly #legacyMids = `legacy.${randomUUID()}`;
+  #legacyCount = 0;
+
+  constructor(options: SmsProcessOptions) {
+    this.#options = options;
+  }
+
+  /** SmsMes of a modern session: SmsResMes, always, within answerDeadlineMs ([S-7]). */
+  async send(session: Session, fields: ClientFields<"SmsMes">): Promise<Buffer> {
+    const { mid, conv = allConv, content } = fields;
+    if (mid === undefined)
+      throw new CodedError(codes.malformed, { detail: "mid wants 1 to 64 characters from ! to ~" });
+    const dueMs = this.#options.clock.monotonicMs() + limits.answerDeadlineMs - limits.answerReserveMs;
+    const waitMs = this.#bucketOf(session)?.take() ?? 0;
+    if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: Math.ceil(waitMs) });
+    const stored = storedConv(conv, session.userId);
+    await this.#openPrivate(stored, session.userId);
+    const { userId: sender, device, userName: name, sex } = session;
+    const message = { sender, device, mid, name, sex, content };
+    const { id, time } = await this.#options.appender.append(stored, message, dueMs);
+    return encodeServer("SmsResMes", {
+      code: codes.ok,
+      error: "",
+      mid,
+      conv,
+      id: formatId(id),
+      time,
+      stored: this.#options.stored(),
+    });
+  }
+
+  /** SmsMes of a legacy session: to everyone, no answer either way; too fast is read more slowly ([S-9]). */
+  async sendLegacy(session: Session, content: string): Promise<void> {
+    const { appender, clock } = this.#options;
+    const waitMs = this.#bucketOf(session)?.takeOnCredit() ?? 0;
+    if (waitMs > 0) await delay(clock, waitMs);
+    const { userId: sender, device, userName: name, sex } = session;
+    // A mid of our own, so that an append whose answer was lost can be repeated.
+    const mid = `${this.#legacyMids}.${this.#legacyCount++}`;
+    const dueMs = clock.monotonicMs() + limits.answerDeadlineMs - limits.answerReserveMs;
+    await appender.append(allConv, { sender, device, mid, name, sex, content }, dueMs);
+  }
+
+  /** AckMes: moves the device's cursor forward, not above what this session was sent ([D-2]). */
+  async ack(session: Session, fields: ClientFields<"AckMes">): Promise<void> {
+    const conv = storedConv(fields.conv, session.userId);
+    await this.#assertPeer(conv, session.userId);
+    const sent = session.readers.get(conv)?.position ?? zeroId;
+    const id = earlierId(parseId(fields.id) ?? zeroId, sent);
+    if (compareIds(id, zeroId) > 0) {
+      this.#options.cursorDao.move(session.userId, session.device, conv, id);
+    }
+  }
+
+  /** HistoryMes: a page of what was said, oldest first ([H-1] to [H-3]). */
+  async history(session: Session, fields: ClientFields<"HistoryMes">): Promise<Buffer> {
+    const { before, after, limit = limits.historyPageDefaultMessages } = fields;
+    if (before !== undefined && after !== undefined) {
+      throw new CodedError(codes.malformed, { detail: "before and after exclude each other" });
+    }
+    const conv = storedConv(fields.conv, session.userId);
+    await this.#assertPeer(conv, session.userId);
+    const { smsDao } = this.#options;
+    const forward = after !== undefined;
+    const found = forward
+      ? await smsDao.readAfter(conv, parseId(after) ?? zeroId, limit + 1)
+      : await smsDao.readBefore(conv, before === undefined ? null : parseId(before), limit + 1);
+    const { messages, cut } = fitPage(found.slice(0, limit), session.userId, conv);
+    if (!forward) messages.reverse();
+    return encodeServer("HistoryResMes", {
+      code: codes.ok,
+      error: "",
+      conv: fields.conv,
+      messages,
+      more: cut || found.length > limit,
+    });
+  }
+
+  /** Redis came back, and may have lost hints: they are written again. */
+  forgetHints(): void {
+    this.#hinted.clear();
+  }
+
+  #bucketOf(session: Session): Bucket | null {
+    const { rate, clock } = this.#options;
+    if (rate === 0) return null;
+    let bucket = this.#buckets.get(session);
+    if (!bucket)
+      this.#buckets.set(session, (bucket = new Bucket(clock, rate, rate * limits.sendBurstSeconds)));
+    return bucket;
+  }
+
+  /** Hints before the append ([D-1]): a private conversation is in both lists before its first message is. */
+  async #openPrivate(conv: StoredConv, userId: number): Promise<void> {
+    const participants = participantsOf(conv);
+    if (!participants || this.#hinted.has(conv)) return;
+    await this.#assertPeer(conv, userId);
+    await this.#options.smsDao.hint(participants, this.#options.clock.wallMs());
+    if (this.#hinted.size >= limits.hintedConvsMax) this.#hinted.clear();
+    this.#hinted.add(conv);
+  }
+
+  async #assertPeer(conv: StoredConv, userId: number): Promise<void> {
+    const peer = peerOf(conv, userId);
+    if (peer !== null && (await this.#options.userDao.nameOf(peer)) === null) {
+      throw new CodedError(codes.notFound, { detail: convFor(conv, userId) });
+    }
+  }
+}
+
+/** As many messages, from the first on, as fit one frame ([F-8]). */
+function fitPage(
+  entries: Entry[],
+  reader: number,
+  conv: StoredConv,
+): { messages: ServerFields<"HistoryResMes">["messages"]; cut: boolean } {
+  const messages: ServerFields<"HistoryResMes">["messages"] = [];
+  const view = convFor(conv, reader);
+  let bytes = 512;
+  for (const entry of entries) {
+    const fields = deliveredFields(entry, view);
+    // Twice escaped, as it will be: the page is JSON inside JSON.
+    bytes += Buffer.byteLength(JSON.stringify(JSON.stringify(fields)));
+    if (bytes > limits.frameMaxBytes) return { messages, cut: true };
+    messages.push(fields);
+  }
+  return { messages, cut: false };
+}

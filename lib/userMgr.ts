@@ -1,0 +1,95 @@
+/**
+ * userMgr: who has a session on this node. The same (user, device) is there once; a newer session replaces the older
+ * one, on any node (clause [L-7]); first-generation sessions run in parallel.
+ */
+import { codes } from "./codes.ts";
+import type { Doorbell } from "./doorbell.ts";
+import type { Journal } from "./journal.ts";
+import { encodeServer } from "./message.ts";
+import type { Presence, Reading, Session } from "./session.ts";
+
+export interface UserMgrOptions {
+  doorbell: Doorbell;
+  reading: Reading;
+  presence: Presence;
+  journal: Journal;
+}
+
+export class UserMgr {
+  readonly #doorbell: Doorbell;
+  readonly #reading: Reading;
+  readonly #presence: Presence;
+  readonly #journal: Journal;
+  readonly #sessions = new Map<number, Set<Session>>();
+  #count = 0;
+
+  constructor({ doorbell, reading, presence, journal }: UserMgrOptions) {
+    this.#doorbell = doorbell;
+    this.#reading = reading;
+    this.#presence = presence;
+    this.#journal = journal;
+  }
+
+  /** Sessions on this node. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The sessions of one user on this node. */
+  sessionsOf(userId: number): Iterable<Session> {
+    return this.#sessions.get(userId) ?? [];
+  }
+
+  /** All sessions on this node. */
+  *all(): Iterable<Session> {
+    for (const sessions of this.#sessions.values()) yield* sessions;
+  }
+
+  /** The session is logged in: older ones of its device go, on this node and on others. */
+  add(session: Session): void {
+    const sessions = this.#sessions.get(session.userId) ?? new Set<Session>();
+    // Added before the older one goes: the user does not leave the list in between.
+    this.#sessions.set(session.userId, sessions.add(session));
+    this.#count++;
+    this.#presence.came(session);
+    if (session.legacy === null) {
+      this.replace(session.userId, session.device, session.key);
+      this.#doorbell.ringReplaced(session.userId, session.device, session.key);
+    }
+    this.#journal.write("session_opened", {
+      userId: session.userId,
+      device: session.device,
+      address: session.address,
+      sessions: this.#count,
+    });
+  }
+
+  /** Ends the sessions of a device other than the one with this key. */
+  replace(userId: number, device: string, key: string): void {
+    for (const session of [...this.sessionsOf(userId)]) {
+      if (session.legacy !== null || session.device !== device || session.key === key) continue;
+      session.output.write(encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" }));
+      session.output.close("replaced");
+      this.remove(session, "replaced");
+    }
+  }
+
+  /** The session has gone. Safe to repeat. */
+  remove(session: Session, reason: string): void {
+    if (session.closed) return;
+    session.closed = true;
+    const sessions = this.#sessions.get(session.userId);
+    if (!sessions?.delete(session)) return;
+    if (sessions.size === 0) this.#sessions.delete(session.userId);
+    this.#count--;
+    this.#reading.stop(session);
+    this.#presence.left(session);
+    this.#doorbell.release(session.userId);
+    this.#journal.write("session_closed", {
+      userId: session.userId,
+      device: session.device,
+      reason,
+      sessions: this.#count,
+    });
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * userProcess: registering, logging in and out, and the list of who is online. Passwords are argon2id only; a plain
+ * record of the first generation is upgraded at its first log-in (clauses [A-1] to [A-5], [L-1] to [L-7]).
+ */
+import type { Clock } from "./clock.ts";
+import { CodedError, codes } from "./codes.ts";
+import { convFor } from "./conv.ts";
+import type { Doorbell } from "./doorbell.ts";
+import { type Journal, reasonOf } from "./journal.ts";
+import { loginConvsMax, toldLimits, usersPageDefaultUsers } from "./limits.ts";
+import { type ClientFields, encodeServer } from "./message.ts";
+import { formatId, parseId } from "./messageId.ts";
+import { type PasswordHasher, samePlainPassword } from "./password.ts";
+import type { ConvState, LegacyOutput, Output, Presence, Reading } from "./session.ts";
+import { Session } from "./session.ts";
+import type { ThrottleDao } from "./throttleDao.ts";
+import type { TokenDao } from "./tokenDao.ts";
+import type { UserDao, UserRecord } from "./userDao.ts";
+import type { UserMgr } from "./userMgr.ts";
+
+export const legacyDevice = "legacy";
+export const defaultDevice = "default";
+
+export interface UserProcessOptions {
+  userDao: UserDao;
+  tokenDao: TokenDao;
+  /** Null: no throttling. */
+  throttleDao: ThrottleDao | null;
+  hasher: PasswordHasher;
+  userMgr: UserMgr;
+  doorbell: Doorbell;
+  reading: Reading;
+  presence: Presence;
+  clock: Clock;
+  journal: Journal;
+}
+
+/** Who knocks: the connection before it has a session. */
+export interface Knocking extends Output {
+  address: string;
+  /** The paced output of a legacy session; made when asked for. */
+  legacyOutput: (userId: number) => LegacyOutput;
+  /** Whether the connection has ended meanwhile. */
+  readonly gone: boolean;
+}
+
+export class UserProcess {
+  readonly #options: UserProcessOptions;
+
+  constructor(options: UserProcessOptions) {
+    this.#options = options;
+  }
+
+  /** RegisterMes: makes the account, or throws CodedError 505 (taken), 429, 503. */
+  async register(address: string, { user }: ClientFields<"RegisterMes">): Promise<void> {
+    const { userDao, throttleDao, hasher, reading, journal } = this.#options;
+    // Looked up before hashing: the first-generation client sends every registration twice.
+    if ((await userDao.find(user.userId)) !== null) throw new CodedError(codes.taken);
+    const waitMs = (await throttleDao?.register(address)) ?? 0;
+    if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: waitMs });
+    const record: UserRecord = {
+      userId: user.userId,
+      userName: user.userName,
+      sex: user.sex ?? "",
+      pwd: await hasher.hash(user.userPwd),
+      since: formatId(reading.roomHead),
+    };
+    if (!(await userDao.create(record))) throw new CodedError(codes.taken);
+    journal.write("user_created", { userId: user.userId, address });
+  }
+
+  /**
+   * LoginMes: the session, and where it stands in each conversation. Throws CodedError 500 (unknown), 403, 429, 503.
+   * The caller answers, then calls `start`.
+   */
+  async login(
+    knocking: Knocking,
+    fields: ClientFields<"LoginMes">,
+  ): Promise<{ session: Session; token: string | null; convs: ConvState[] }> {
+    const { tokenDao, throttleDao, doorbell, reading, userMgr } = this.#options;
+    const modern = fields.v === 2;
+    const device = modern ? (fields.device ?? defaultDevice) : legacyDevice;
+    const waitMs = (await throttleDao?.beforeLogin(fields.userId, knocking.address)) ?? 0;
+    if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: waitMs });
+    const record = await this.#authenticated(knocking.address, fields);
+    const presented = modern && fields.token !== undefined ? fields.token : null;
+    const token = modern ? await tokenDao.renew(fields.userId, device, presented) : null;
+    if (modern && token === null) {
+      await this.#failed(fields.userId, knocking.address, "token");
+      throw new CodedError(codes.wrongPassword);
+    }
+    await throttleDao?.loginSucceeded(fields.userId);
+    const legacy = modern ? null : knocking.legacyOutput(fields.userId);
+    const session = new Session(
+      {
+        userId: record.userId,
+        userName: record.userName,
+        sex: record.sex,
+        device,
+        since: parseId(record.since),
+        replay: fields.replay ?? "all",
+        presence: fields.presence ?? true,
+        address: knocking.address,
+      },
+      legacy ?? knocking,
+      legacy,
+    );
+    await doorbell.hold(session.userId);
+    try {
+      const convs = await reading.prepare(session);
+      if (knocking.gone) throw new CodedError(codes.tryAgain, { detail: "gone" });
+      userMgr.add(session);
+      return { session, token, convs };
+    } catch (error) {
+      reading.stop(session);
+      doorbell.release(session.userId);
+      throw error;
+    }
+  }
+
+  /** LoginResMes 200 of a modern session ([L-3]). */
+  async modernAnswer(session: Session, token: string, convs: ConvState[]): Promise<Buffer> {
+    const { presence, clock, userDao } = this.#options;
+    const told = convs.slice(0, loginConvsMax);
+    const names = await Promise.all(
+      told.map(async ({ conv }) => {
+        const peer = Number(convFor(conv, session.userId).slice(2));
+        return Number.isNaN(peer) ? "" : ((await userDao.nameOf(peer)) ?? "");
+      }),
+    );
+    return encodeServer("LoginResMes", {
+      code: codes.ok,
+      error: "",
+      userName: session.userName,
+      token,
+      online: presence.total,
+      convs: told.map(({ conv, head, cursor, unread }, index) => ({
+        conv: convFor(conv, session.userId),
+        userName: names[index] ?? "",
+        head: formatId(head),
+        cursor: formatId(cursor),
+        unread,
+      })),
+      more: convs.length > told.length,
+      limits: { ...toldLimits },
+      time: clock.wallMs(),
+    });
+  }
+
+  /** Presence and messages begin to flow. Call when LoginResMes was written ([G-1], [P-1]). */
+  start(session: Session): void {
+    if (session.closed) return;
+    this.#options.presence.start(session);
+    this.#options.reading.start(session);
+  }
+
+  /** The connection of the session has ended, or it logs out. */
+  leave(session: Session, reason: string): void {
+    if (session.closed) return;
+    this.#options.userMgr.remove(session, reason);
+  }
+
+  /** UsersMes: a page of who is online ([P-5]). */
+  users({ after = 0, limit = usersPageDefaultUsers }: ClientFields<"UsersMes">): Buffer {
+    const { presence } = this.#options;
+    const { users, more } = presence.page(after, limit);
+    return encodeServer("UsersResMes", { code: codes.ok, total: presence.total, users, more });
+  }
+
+  /** The user's record, when password or token may be theirs; a token is proven by `renew`. */
+  async #authenticated(address: string, fields: ClientFields<"LoginMes">): Promise<UserRecord> {
+    const { userDao, hasher } = this.#options;
+    const user = await userDao.find(fields.userId);
+    if (!user) {
+      await this.#failed(fields.userId, address, "unknown");
+      throw new CodedError(codes.userUnknown);
+    }
+    if (fields.v === 2 && fields.token !== undefined) return user.record;
+    const password = fields.userPwd ?? "";
+    const fits =
+      user.kind === "plain"
+        ? samePlainPassword(user.userPwd, password)
+        : await hasher.verify(user.record.pwd, password);
+    if (!fits) {
+      await this.#failed(fields.userId, address, "password");
+      throw new CodedError(codes.wrongPassword);
+    }
+    if (user.kind === "hashed") return user.record;
+    const { reading, journal } = this.#options;
+    const record = { ...user.record, pwd: await hasher.hash(password), since: formatId(reading.roomHead) };
+    if (!(await userDao.upgrade(user, record))) {
+      // Somebody else upgraded it a moment ago: theirs is the record now.
+      return (await userDao.find(fields.userId))?.record ?? record;
+    }
+    journal.write("password_migrated", { userId: record.userId });
+    return record;
+  }
+
+  async #failed(userId: number, address: string, what: "unknown" | "password" | "token"): Promise<void> {
+    this.#options.journal.write("login_failed", { userId, address, what });
+    await this.#options.throttleDao?.loginFailed(userId, address).catch((error: unknown) => {
+      this.#options.journal.write("throttle_not_counted", { userId, reason: reasonOf(error) });
+    });
+  }
+}
