@@ -1,0 +1,155 @@
+/**
+ * batch: consecutive messages of one conversation, encoded once for everybody (design 5). For each view ("all", or
+ * one side of a private conversation) there is one Buffer of frames; a reader gets that very Buffer, or a part of it
+ * when it is the sender of some lines ([D-1]) or already has the first ones. Holes between the ids are frames of
+ * their own, GapMes, in their place ([D-5]).
+ */
+import { type StoredConv, convFor, peerOf } from "./conv.ts";
+import { deliveredFields } from "./delivered.ts";
+import { fanoutEntryOverheadBytes, fanoutFlushMaxBytes } from "./limits.ts";
+import { type ServerFields, encodeServer } from "./message.ts";
+import { type MessageId, compareIds, formatId } from "./messageId.ts";
+import type { Reader } from "./session.ts";
+import type { Entry } from "./smsDao.ts";
+
+export interface Gap {
+  after: MessageId;
+  before: MessageId;
+  count: number;
+  reason: ServerFields<"GapMes">["reason"];
+}
+
+/** Frames of one view, one behind the other; `ends[i]` is where the frame of entry i ends, its gap included. */
+interface View {
+  bytes: Buffer;
+  ends: number[];
+}
+
+export class Batch {
+  readonly conv: StoredConv;
+  /** What a reader has before it, and after it. */
+  readonly from: MessageId;
+  readonly to: MessageId;
+  readonly entries: readonly Entry[];
+  readonly #views = new Map<number | null, View>();
+  readonly #senders: Set<number>;
+
+  /** `entries` is not empty, ascending, all above `from`. */
+  constructor(conv: StoredConv, from: MessageId, entries: readonly Entry[]) {
+    this.conv = conv;
+    this.from = from;
+    this.to = entries.at(-1)?.id ?? from;
+    this.entries = entries;
+    this.#senders = new Set(entries.map(({ sender }) => sender));
+  }
+
+  /** The gap in front of entry `index`, or null. */
+  gapBefore(index: number): Gap | null {
+    const after = this.entries[index - 1]?.id ?? this.from;
+    const before = this.entries[index]?.id;
+    return before ? gapBetween(after, before) : null;
+  }
+
+  /** What a modern reader is to be sent, or null when there is nothing for it. */
+  bytesFor({ session, position }: Reader): Buffer | null {
+    const view = this.#viewFor(session.userId);
+    const first = this.#firstAbove(position);
+    const start = first === 0 ? 0 : (view.ends[first - 1] ?? 0);
+    if (!this.#senders.has(session.userId)) return cut(view, start, view.bytes.length);
+    const parts: Buffer[] = [];
+    let from = start;
+    for (let index = first; index < this.entries.length; index++) {
+      const entry = this.entries[index];
+      if (!entry || !isOwn(entry, session)) continue;
+      parts.push(view.bytes.subarray(from, view.ends[index - 1] ?? 0));
+      from = view.ends[index] ?? 0;
+    }
+    parts.push(view.bytes.subarray(from));
+    const bytes = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    return bytes && bytes.length > 0 ? bytes : null;
+  }
+
+  /** The entries that a reader still has to get. */
+  entriesFor({ session, position }: Reader): Entry[] {
+    return this.entries.slice(this.#firstAbove(position)).filter((entry) => !isOwn(entry, session));
+  }
+
+  #firstAbove(position: MessageId): number {
+    if (position === this.from) return 0;
+    const first = this.entries.findIndex(({ id }) => compareIds(id, position) > 0);
+    return first < 0 ? this.entries.length : first;
+  }
+
+  #viewFor(userId: number): View {
+    // The room looks the same to all; a private conversation is called after the other side.
+    const peer = peerOf(this.conv, userId);
+    let view = this.#views.get(peer);
+    if (!view) this.#views.set(peer, (view = this.#encode(convFor(this.conv, userId))));
+    return view;
+  }
+
+  #encode(conv: string): View {
+    const frames: Buffer[] = [];
+    const ends: number[] = [];
+    let end = 0;
+    this.entries.forEach((entry, index) => {
+      const gap = this.gapBefore(index);
+      if (gap) frames.push(encodeGap(conv, gap));
+      frames.push(encodeServer("SmsMes", deliveredFields(entry, conv)));
+      end += (frames.at(-1)?.length ?? 0) + (gap ? (frames.at(-2)?.length ?? 0) : 0);
+      ends.push(end);
+    });
+    return { bytes: Buffer.concat(frames, end), ends };
+  }
+}
+
+/** Cuts what was read into batches of about fanoutFlushMaxBytes, so that one write stays a good size. */
+export function batchesOf(conv: StoredConv, from: MessageId, entries: readonly Entry[]): Batch[] {
+  const batches: Batch[] = [];
+  let start = 0;
+  let bytes = 0;
+  let position = from;
+  const push = (end: number): void => {
+    const batch = new Batch(conv, position, entries.slice(start, end));
+    batches.push(batch);
+    position = batch.to;
+    start = end;
+    bytes = 0;
+  };
+  entries.forEach((entry, index) => {
+    bytes += estimatedBytes(entry);
+    if (bytes >= fanoutFlushMaxBytes) push(index + 1);
+  });
+  if (start < entries.length) push(entries.length);
+  return batches;
+}
+
+/** About what an entry takes on the wire, without encoding it. */
+export function estimatedBytes({ content }: Entry): number {
+  return Buffer.byteLength(content) + fanoutEntryOverheadBytes;
+}
+
+/** One GapMes. */
+export function encodeGap(conv: string, { after, before, count, reason }: Gap): Buffer {
+  return encodeServer("GapMes", { conv, after: formatId(after), before: formatId(before), count, reason });
+}
+
+/**
+ * The hole between two neighbours of a log, or null. Within one epoch seq is dense, so what is missing was trimmed;
+ * where the epoch went up, what is missing was lost by Redis.
+ */
+export function gapBetween(after: MessageId, before: MessageId): Gap | null {
+  if (before.seq === after.seq + 1) return null;
+  const count = before.seq > after.seq ? before.seq - after.seq - 1 : after.seq - before.seq + 1;
+  const lost = after.epoch !== before.epoch && after.epoch !== 0;
+  return { after, before, count, reason: lost ? "lost" : "trimmed" };
+}
+
+function isOwn(entry: Entry, { userId, device }: { userId: number; device: string }): boolean {
+  return entry.sender === userId && entry.device === device;
+}
+
+function cut({ bytes }: View, start: number, end: number): Buffer | null {
+  if (start >= end) return null;
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+}

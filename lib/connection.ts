@@ -1,0 +1,297 @@
+/**
+ * connection: one socket. Bytes in become frames, frames become answers, answers go out in the order of their
+ * requests ([M-5]); what is pending is bounded, in count and bytes, by not reading on. One that fails ends alone
+ * ([K-6]). Deadlines are looked at once a second by its owner, who calls `check`, not by a timer each.
+ */
+import type { Socket } from "node:net";
+import { codes } from "./codes.ts";
+import type { Clock } from "./clock.ts";
+import type { StoredConv } from "./conv.ts";
+import { FrameDecoder, FrameError } from "./frame.ts";
+import { type Journal, reasonOf } from "./journal.ts";
+import { LegacyPacer } from "./legacy.ts";
+import * as limits from "./limits.ts";
+import { encodeServer } from "./message.ts";
+import type { MessageId } from "./messageId.ts";
+import type { Answer, Peer, Processor } from "./processor.ts";
+import type { LegacyOutput, Session } from "./session.ts";
+
+export interface ConnectionOptions {
+  processor: Processor;
+  clock: Clock;
+  journal: Journal;
+  /** Everybody online, for legacy log-ins. */
+  online: () => Iterable<number>;
+  /** A legacy reader has a message safely. */
+  settled: (userId: number, conv: StoredConv, id: MessageId) => void;
+}
+
+/** A request that was begun; its answer waits for those before it. */
+interface Pending {
+  bytes: number;
+  answer: Answer | null;
+}
+
+export class Connection implements Peer {
+  readonly address: string;
+  session: Session | null = null;
+  pings = false;
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #decoder = new FrameDecoder(limits.framePreLoginMaxBytes);
+  readonly #pending: Pending[] = [];
+  #pendingBytes = 0;
+  #alone = false;
+  #state: "open" | "ending" | "closed" = "open";
+  /** The other side will send no more. */
+  #heardAll = false;
+  #closeReason = "";
+  #pacer: LegacyPacer | null = null;
+  #drainCallbacks: (() => void)[] = [];
+  readonly #openedMs: number;
+  #heardFrame = false;
+  #frameStartedMs: number | null = null;
+  #heardMs: number;
+  #endingMs = 0;
+  #progressBytes = 0;
+  #progressMs: number;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.address = socket.remoteAddress ?? "";
+    this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, limits.keepAliveDelayMs);
+    socket.on("data", (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
+    socket.on("end", () => this.#guard(() => this.#onEnd()));
+    socket.on("drain", () => this.#guard(() => this.#onDrain()));
+    socket.on("error", (error) => (this.#closeReason ||= reasonOf(error)));
+    socket.on("close", () => this.#onClose());
+  }
+
+  /** Called back when the socket has gone; for its owner. */
+  onGone(callback: () => void): void {
+    this.#socket.on("close", callback);
+  }
+
+  get gone(): boolean {
+    return this.#state !== "open" || this.#heardAll;
+  }
+
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer, written?: () => void): void {
+    if (this.#state !== "open") return;
+    if (written) {
+      this.#socket.write(bytes, (error) => {
+        if (!error) written();
+      });
+    } else this.#socket.write(bytes);
+  }
+
+  whenDrained(callback: () => void): void {
+    if (this.#state === "closed" || this.#socket.writableLength === 0) callback();
+    else this.#drainCallbacks.push(callback);
+  }
+
+  close(reason: string): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    this.#endingMs = this.#options.clock.monotonicMs();
+    this.#closeReason ||= reason;
+    this.#leave();
+    this.#socket.end();
+    // What still comes is not read by us, but has to be taken: unread bytes would turn our end into a reset.
+    this.#socket.resume();
+  }
+
+  /** Ends at once, with whatever was not taken yet. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  legacyOutput(userId: number): LegacyOutput {
+    const { clock, online, settled } = this.#options;
+    this.#pacer = new LegacyPacer({
+      userId,
+      output: this,
+      clock,
+      online,
+      settled: (conv, id) => settled(userId, conv, id),
+    });
+    return this.#pacer;
+  }
+
+  /** Deadlines ([F-7], [K-2], [D-6]); `nowMs` is monotonic. */
+  check(nowMs: number): void {
+    this.#guard(() => {
+      const overdue = this.#overdue(nowMs);
+      if (this.#state === "ending") {
+        if (nowMs - this.#endingMs >= limits.closeFlushDeadlineMs) this.#socket.destroy();
+      } else if (overdue === "no progress") {
+        this.#closeReason = overdue;
+        this.#socket.destroy();
+      } else if (overdue) this.close(overdue);
+    });
+  }
+
+  #overdue(nowMs: number): string | null {
+    if (!this.#heardFrame && nowMs - this.#openedMs >= limits.firstFrameDeadlineMs) return "no first frame";
+    if (!this.session && nowMs - this.#openedMs >= limits.loginDeadlineMs) return "no log-in";
+    if (this.#frameStartedMs !== null && nowMs - this.#frameStartedMs >= limits.startedFrameDeadlineMs) {
+      return "frame not finished";
+    }
+    if (this.pings && nowMs - this.#heardMs >= limits.pingSilenceMaxMs) return "silent";
+    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
+    if (this.#socket.writableLength === 0 || taken !== this.#progressBytes) {
+      this.#progressBytes = taken;
+      this.#progressMs = nowMs;
+    }
+    return nowMs - this.#progressMs >= limits.undrainedWriteDeadlineMs ? "no progress" : null;
+  }
+
+  /** The one place where a fault of ours meets the connection it costs. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const { journal } = this.#options;
+    journal.write("connection_failed", { address: this.address, reason: reasonOf(error) });
+    this.#closeReason = "fault";
+    this.#socket.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#state !== "open") return;
+    this.#heardMs = this.#options.clock.monotonicMs();
+    this.#decoder.push(chunk);
+    this.#work();
+  }
+
+  /** Takes frames as long as there is room for what they ask. */
+  #work(): void {
+    while (this.#state === "open" && this.#hasRoom()) {
+      let payload: Buffer | null;
+      try {
+        payload = this.#decoder.next();
+        if (payload) this.#begin(payload);
+      } catch (error) {
+        if (!(error instanceof FrameError)) throw error;
+        return this.#broken(error);
+      }
+      if (!payload) break;
+    }
+    if (this.#state !== "open") return;
+    const hasRoom = this.#hasRoom();
+    if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
+      if (hasRoom) this.#socket.resume();
+      else this.#socket.pause();
+    }
+    const started = hasRoom && this.#decoder.heldBytes > 0;
+    this.#frameStartedMs = started ? (this.#frameStartedMs ?? this.#options.clock.monotonicMs()) : null;
+    this.#finishIfHeardAll();
+  }
+
+  #hasRoom(): boolean {
+    return (
+      !this.#alone &&
+      this.#pending.length < limits.requestsInFlightMax &&
+      this.#pendingBytes < limits.requestBytesInFlightMax &&
+      this.backlogBytes <= limits.outputBacklogMaxBytes
+    );
+  }
+
+  #begin(payload: Buffer): void {
+    this.#heardFrame = true;
+    this.#frameStartedMs = null;
+    const { alone, answer } = this.#options.processor.process(this, payload);
+    if (!(answer instanceof Promise) && this.#pending.length === 0) return this.#finish(answer);
+    const pending: Pending = { bytes: payload.length, answer: null };
+    this.#pending.push(pending);
+    this.#pendingBytes += pending.bytes;
+    this.#alone = alone;
+    const settle = (value: Answer): void => {
+      pending.answer = value;
+      if (alone) this.#alone = false;
+      this.#guard(() => this.#flush());
+    };
+    if (answer instanceof Promise) answer.then(settle, (error: unknown) => this.#fail(error));
+    else settle(answer);
+  }
+
+  /** Answers go out from the front, as far as they are there. */
+  #flush(): void {
+    const before = this.#pending.length;
+    while (this.#pending[0]?.answer) {
+      const { answer, bytes } = this.#pending.shift() as Pending & { answer: Answer };
+      this.#pendingBytes -= bytes;
+      this.#finish(answer);
+    }
+    if (this.#pending.length < before) this.#work();
+  }
+
+  #finish({ frames, after, close }: Answer): void {
+    for (const frame of frames) this.write(frame);
+    if (this.session) this.#decoder.maxBytes = limits.frameMaxBytes;
+    after?.();
+    if (close !== undefined) this.close(close);
+  }
+
+  /** The stream cannot be understood any more ([F-5]). */
+  #broken(error: FrameError): void {
+    this.#options.journal.write("broken_frame", { address: this.address, reason: error.message });
+    if (!this.session?.legacy) {
+      const code = codes.malformed;
+      this.write(encodeServer("ErrorMes", { code, error: error.message, of: "frame" }));
+    }
+    this.close("broken frame");
+  }
+
+  #onEnd(): void {
+    this.#heardAll = true;
+    this.#work();
+  }
+
+  /** After the other side's end: what it asked is answered, then we end too. */
+  #finishIfHeardAll(): void {
+    if (!this.#heardAll || this.#pending.length > 0 || this.#state !== "open") return;
+    try {
+      this.#decoder.end();
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      return this.#broken(error);
+    }
+    this.#pacer?.ended(true);
+    this.close("end");
+  }
+
+  #onDrain(): void {
+    this.#callDrained();
+    this.#work();
+  }
+
+  #callDrained(): void {
+    const callbacks = this.#drainCallbacks;
+    this.#drainCallbacks = [];
+    for (const callback of callbacks) callback();
+  }
+
+  #onClose(): void {
+    this.#state = "closed";
+    this.#guard(() => this.#leave());
+    this.#pacer?.ended(false);
+    this.#callDrained();
+  }
+
+  #leave(): void {
+    this.#options.processor.leave(this, this.#closeReason || "closed");
+  }
+}

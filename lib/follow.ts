@@ -1,0 +1,311 @@
+/**
+ * follow: what this node follows: "all", and the private conversations of the users it holds. Each is read once a
+ * node, from the node's position, when its doorbell rings; the sweep reads without a ring. What was read goes to
+ * `fanout`; a session that is behind goes to `replay` and comes back when it has caught up.
+ */
+import { type Batch, batchesOf, encodeGap, gapBetween } from "./batch.ts";
+import { type Clock, type Timer, delay } from "./clock.ts";
+import { type StoredConv, allConv, convFor, participantsOf, privateConv } from "./conv.ts";
+import type { CursorDao } from "./cursorDao.ts";
+import { fanOut } from "./fanout.ts";
+import { type Journal, reasonOf } from "./journal.ts";
+import * as limits from "./limits.ts";
+import { type MessageId, compareIds, earlierId, laterId, zeroId } from "./messageId.ts";
+import { Replay } from "./replay.ts";
+import type { ConvState, Reader, Reading, Session } from "./session.ts";
+import type { Entry, SmsDao } from "./smsDao.ts";
+
+/** One conversation, as this node follows it. */
+interface Followed {
+  readonly conv: StoredConv;
+  /** The live readers have everything up to here, or are being given it. */
+  position: MessageId;
+  readonly live: Set<Reader>;
+  /** Sessions that have a reader here, live or behind. */
+  readers: number;
+  state: "idle" | "reading" | "reading, rung again";
+  join(reader: Reader): void;
+}
+
+/** A session between `prepare` and `start`. */
+interface Joining {
+  starts: { conv: StoredConv; head: MessageId; position: MessageId }[];
+  /** Conversations that rang meanwhile. */
+  rung: Set<StoredConv>;
+}
+
+export interface FollowOptions {
+  smsDao: SmsDao;
+  cursorDao: CursorDao;
+  clock: Clock;
+  journal: Journal;
+}
+
+export class Follow implements Reading {
+  readonly #smsDao: SmsDao;
+  readonly #cursorDao: CursorDao;
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #replay: Replay;
+  readonly #followed = new Map<StoredConv, Followed>();
+  readonly #joining = new Map<Session, Joining>();
+  /** Sessions on this node by user, from `prepare` on. */
+  readonly #sessions = new Map<number, Set<Session>>();
+  readonly #all: Followed;
+  /** Who sent the newest messages of "all", for exact unread counts without reading the log. */
+  #recent: { id: MessageId; sender: number }[] = [];
+  #timers: Timer[] = [];
+
+  constructor({ smsDao, cursorDao, clock, journal }: FollowOptions) {
+    this.#smsDao = smsDao;
+    this.#cursorDao = cursorDao;
+    this.#clock = clock;
+    this.#journal = journal;
+    this.#replay = new Replay({ smsDao, clock, journal });
+    this.#all = this.#follow(allConv, zeroId);
+  }
+
+  get roomHead(): MessageId {
+    return this.#all.position;
+  }
+
+  /** Reads where "all" stands and starts the sweeps. Call once, before the first session. */
+  async open(): Promise<void> {
+    const newest = await this.#smsDao.readBefore(allConv, null, limits.replayMaxMessages);
+    this.#all.position = newest[0]?.id ?? zeroId;
+    this.#recent = newest.reverse().map(({ id, sender }) => ({ id, sender }));
+    this.#timers = [
+      this.#clock.every(limits.sweepAllMs, () => this.rang(allConv)),
+      this.#clock.every(limits.sweepPrivateMs, () => void this.#sweepPrivate()),
+    ];
+  }
+
+  close(): void {
+    for (const timer of this.#timers) timer.cancel();
+  }
+
+  /** Hints may have been missed, everywhere. */
+  missed(): void {
+    for (const conv of this.#followed.keys()) this.rang(conv);
+    void this.#sweepPrivate();
+  }
+
+  rang(conv: StoredConv): void {
+    for (const user of new Set(participantsOf(conv) ?? [])) {
+      for (const session of this.#sessions.get(user) ?? []) this.#rangFor(session, conv);
+    }
+    const followed = this.#followed.get(conv);
+    if (!followed) return;
+    if (followed.state === "idle") void this.#read(followed);
+    else followed.state = "reading, rung again";
+  }
+
+  async prepare(session: Session): Promise<ConvState[]> {
+    const joining: Joining = { starts: [], rung: new Set() };
+    this.#joining.set(session, joining);
+    const sessions = this.#sessions.get(session.userId) ?? new Set<Session>();
+    this.#sessions.set(session.userId, sessions.add(session));
+    const peers = await this.#smsDao.peersOf(session.userId, limits.loginPeersMax);
+    const convs = [allConv, ...peers.map((peer) => privateConv(session.userId, peer))];
+    const [cursors, heads] = await Promise.all([
+      this.#cursorDao.read(session.userId, session.device, convs),
+      Promise.all(convs.map((conv) => this.#followed.get(conv)?.position ?? this.#smsDao.head(conv))),
+    ]);
+    const states = await Promise.all(
+      convs.map((conv, index) =>
+        this.#stateOf(session, conv, cursors[index] ?? null, heads[index] ?? zeroId),
+      ),
+    );
+    for (const { conv, head, cursor } of states) {
+      const position = session.replay === "none" ? head : cursor;
+      if (conv === allConv || compareIds(cursor, head) < 0) joining.starts.push({ conv, head, position });
+    }
+    return states.filter(({ conv, unread }) => conv === allConv || unread > 0);
+  }
+
+  start(session: Session): void {
+    const joining = this.#joining.get(session);
+    this.#joining.delete(session);
+    if (!joining || session.closed) return;
+    for (const { conv, head, position } of joining.starts) {
+      void this.#enter(session, conv, { head, position });
+    }
+    for (const conv of joining.rung) this.rang(conv);
+  }
+
+  stop(session: Session): void {
+    session.closed = true;
+    this.#joining.delete(session);
+    const sessions = this.#sessions.get(session.userId);
+    if (sessions?.delete(session) && sessions.size === 0) this.#sessions.delete(session.userId);
+    for (const reader of session.readers.values()) {
+      const followed = this.#followed.get(reader.conv);
+      followed?.live.delete(reader);
+      if (followed && --followed.readers === 0 && followed !== this.#all) this.#followed.delete(reader.conv);
+    }
+    session.readers.clear();
+  }
+
+  /** Where a device stands in one conversation. */
+  async #stateOf(
+    session: Session,
+    conv: StoredConv,
+    stored: MessageId | null,
+    head: MessageId,
+  ): Promise<ConvState> {
+    const first = conv === allConv ? (session.since ?? head) : zeroId;
+    // A log that lost its tail may end before a cursor; the cursor is never beyond the log.
+    const cursor = earlierId(stored ?? first, head);
+    const unread = await this.#unread(session.userId, conv, cursor, head);
+    return { conv, head, cursor, unread };
+  }
+
+  /** Others' messages: counted up to replayMaxMessages, beyond that the difference of seqs ([L-3]). */
+  async #unread(userId: number, conv: StoredConv, cursor: MessageId, head: MessageId): Promise<number> {
+    const most = head.seq - cursor.seq;
+    if (most <= 0 || most > limits.replayMaxMessages) return Math.max(0, most);
+    const newer =
+      conv === allConv
+        ? this.#recent.filter(({ id }) => compareIds(id, cursor) > 0)
+        : await this.#smsDao.readAfter(conv, cursor, limits.replayMaxMessages, head);
+    return newer.filter(({ sender }) => sender !== userId).length;
+  }
+
+  #follow(conv: StoredConv, position: MessageId): Followed {
+    const followed: Followed = {
+      conv,
+      position,
+      live: new Set(),
+      readers: 0,
+      state: "idle",
+      join: (reader) => void followed.live.add(reader),
+    };
+    this.#followed.set(conv, followed);
+    return followed;
+  }
+
+  /** A private conversation rang for a session: one that has not looked into it yet begins at its cursor. */
+  #rangFor(session: Session, conv: StoredConv): void {
+    const joining = this.#joining.get(session);
+    if (joining) joining.rung.add(conv);
+    else if (!session.readers.has(conv)) void this.#enter(session, conv, null);
+  }
+
+  /** Gives the session a reader in a conversation, and sends what it lacks. `at` null: from its stored cursor. */
+  async #enter(
+    session: Session,
+    conv: StoredConv,
+    at: { head: MessageId; position: MessageId } | null,
+  ): Promise<void> {
+    if (session.closed || session.readers.has(conv)) return;
+    const reader: Reader = { session, conv, position: at?.position ?? zeroId };
+    session.readers.set(conv, reader);
+    const followed = this.#followed.get(conv) ?? this.#follow(conv, at?.head ?? zeroId);
+    followed.readers++;
+    try {
+      if (!at) {
+        const [cursor] = await this.#cursorDao.read(session.userId, session.device, [conv]);
+        reader.position = cursor ?? zeroId;
+        // Nobody else reads it here: no need to read what this one has.
+        if (followed.readers === 1 && followed.state === "idle") {
+          followed.position = laterId(followed.position, reader.position);
+        }
+      }
+      if (!session.legacy && session.replay === "all") await this.#skip(reader, followed.position);
+    } catch (error) {
+      this.#journal.write("enter_failed", { conv, reason: reasonOf(error) });
+      // Without its reader the next ring, or the sweep, tries again.
+      if (!session.closed) this.#leave(reader, followed);
+      return;
+    }
+    if (session.closed) return;
+    this.#resume(reader, followed);
+    if (!at) this.rang(conv);
+  }
+
+  #leave(reader: Reader, followed: Followed): void {
+    reader.session.readers.delete(reader.conv);
+    if (--followed.readers === 0 && followed !== this.#all) this.#followed.delete(reader.conv);
+  }
+
+  #resume(reader: Reader, followed: Followed): void {
+    if (compareIds(reader.position, followed.position) >= 0) followed.join(reader);
+    else void this.#replay.run(reader, followed);
+  }
+
+  /** More than replayMaxMessages behind: what is older is left to history, and that is said ([D-3]). */
+  async #skip(reader: Reader, head: MessageId): Promise<void> {
+    const { session, conv, position } = reader;
+    if (head.seq - position.seq <= limits.replayMaxMessages) return;
+    const found = await this.#smsDao.seek(conv, head, limits.replayMaxMessages);
+    if (!found || session.closed || compareIds(found.start, position) <= 0) return;
+    const view = convFor(conv, session.userId);
+    const trimmed = compareIds(found.kept, position) > 0 ? gapBetween(position, found.kept) : null;
+    if (trimmed) session.output.write(encodeGap(view, trimmed));
+    const after = compareIds(found.kept, position) > 0 ? before(found.kept) : position;
+    const count = found.start.seq - after.seq - 1;
+    if (count > 0) {
+      session.output.write(encodeGap(view, { after, before: found.start, count, reason: "skipped" }));
+    }
+    reader.position = before(found.start);
+  }
+
+  /** Reads until nothing is new, and hands it on. One at a time for a conversation. */
+  async #read(followed: Followed): Promise<void> {
+    do {
+      followed.state = "reading";
+      let entries: Entry[];
+      try {
+        entries = await this.#smsDao.readAfter(followed.conv, followed.position, limits.readBatchMaxEntries);
+      } catch (error) {
+        this.#journal.write("read_failed", { conv: followed.conv, reason: reasonOf(error) });
+        await delay(this.#clock, limits.readRetryMs);
+        break;
+      }
+      if (followed === this.#all) this.#remember(entries);
+      for (const batch of batchesOf(followed.conv, followed.position, entries)) {
+        await this.#fanOut(followed, batch);
+      }
+      if (entries.length === limits.readBatchMaxEntries) followed.state = "reading, rung again";
+    } while (this.#rungAgain(followed));
+    followed.state = "idle";
+  }
+
+  #rungAgain({ state }: Followed): boolean {
+    return state === "reading, rung again";
+  }
+
+  async #fanOut(followed: Followed, batch: Batch): Promise<void> {
+    // Set before the first write: who catches up meanwhile catches up to the end of this batch.
+    followed.position = batch.to;
+    await fanOut(batch, followed.live, (reader) => {
+      this.#journal.write("reader_slow", { userId: reader.session.userId, conv: reader.conv });
+      this.#resume(reader, followed);
+    });
+  }
+
+  #remember(entries: Entry[]): void {
+    for (const { id, sender } of entries) this.#recent.push({ id, sender });
+    if (this.#recent.length > 2 * limits.replayMaxMessages) {
+      this.#recent = this.#recent.slice(-limits.replayMaxMessages);
+    }
+  }
+
+  /** Looks into the private conversations of the held users, as if all had rung. */
+  async #sweepPrivate(): Promise<void> {
+    for (const [userId, sessions] of [...this.#sessions]) {
+      if (sessions.size === 0) continue;
+      try {
+        const peers = await this.#smsDao.peersOf(userId, limits.sweepPeersMax);
+        for (const peer of peers) this.rang(privateConv(userId, peer));
+      } catch {
+        return; // Redis is away: the next sweep looks again.
+      }
+    }
+  }
+}
+
+/** A position just below an id. */
+function before(id: MessageId): MessageId {
+  return { epoch: id.epoch, seq: id.seq - 1 };
+}

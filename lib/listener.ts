@@ -1,0 +1,91 @@
+/**
+ * listener: the listening socket and its connections. It refuses what the open-file limit cannot hold, looks at all
+ * deadlines once a second, and drains: no more connections, a goodbye to everybody, then the end (clause [K-4]).
+ */
+import { type Server, createServer } from "node:net";
+import { readFileSync } from "node:fs";
+import { type Timer, delay } from "./clock.ts";
+import { codes } from "./codes.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { reasonOf } from "./journal.ts";
+import * as limits from "./limits.ts";
+import { encodeServer } from "./message.ts";
+import type { Session } from "./session.ts";
+
+export class Listener {
+  readonly #options: ConnectionOptions;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  #check: Timer | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    // allowHalfOpen: a client that ends its side still gets the answers to what it asked.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const connection = new Connection(socket, options);
+      this.#connections.add(connection);
+      connection.onGone(() => this.#connections.delete(connection));
+    });
+    this.#server.maxConnections = openFilesMax() - limits.reservedFileDescriptors;
+    this.#server.on("drop", () =>
+      options.journal.write("connection_refused", { reason: "too many open files" }),
+    );
+  }
+
+  /** Connections that are open. */
+  get count(): number {
+    return this.#connections.size;
+  }
+
+  /** Listens; the port. Throws an Error of one line when it cannot. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const advice =
+          error.code === "EADDRINUSE"
+            ? "it is taken; give another --port"
+            : `${reasonOf(error)}; see --host, --port`;
+        reject(new Error(`cannot listen on ${host}:${port}: ${advice}`, { cause: error }));
+      });
+      this.#server.listen({ host, port, backlog: limits.listenBacklogConnections }, resolve);
+    });
+    this.#server.on("error", (error) =>
+      this.#options.journal.write("accept_failed", { reason: reasonOf(error) }),
+    );
+    this.#check = this.#options.clock.every(limits.connectionCheckMs, () => {
+      const nowMs = this.#options.clock.monotonicMs();
+      for (const connection of this.#connections) connection.check(nowMs);
+    });
+    const address = this.#server.address();
+    return typeof address === "object" && address ? address.port : port;
+  }
+
+  /** No more connections; each session is told and ended after its bytes; resolves when all have gone, or are late. */
+  async drain(sessions: Iterable<Session>): Promise<void> {
+    const { clock } = this.#options;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of [...sessions]) {
+      if (!session.legacy) {
+        // Spread, so that all do not come back in one moment.
+        const retryMs = Math.round(limits.restartRetryMs * (1 + Math.random()));
+        session.output.write(encodeServer("GoAwayMes", { code: codes.tryAgain, reason: "restart", retryMs }));
+      }
+      session.output.close("restart");
+    }
+    for (const connection of this.#connections) if (!connection.session) connection.close("restart");
+    await Promise.race([closed, delay(clock, limits.drainDeadlineMs)]);
+    this.#check?.cancel();
+    for (const connection of this.#connections) connection.destroy();
+  }
+}
+
+/** The soft limit of open files; Node raises it to the hard one at its start. */
+function openFilesMax(): number {
+  try {
+    const line = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+    if (line) return Number(line[1]);
+  } catch {
+    // No /proc: not Linux.
+  }
+  return 1024;
+}

@@ -1,0 +1,85 @@
+/**
+ * replay: one reader that is behind, read from the log until it has what the live ones have. It asks for more only
+ * when its socket has taken what it got, so memory is bounded whatever the reader does ([D-6]).
+ */
+import { batchesOf, encodeGap, estimatedBytes, gapBetween } from "./batch.ts";
+import type { Clock } from "./clock.ts";
+import { delay } from "./clock.ts";
+import { type StoredConv, convFor } from "./conv.ts";
+import { deliver } from "./fanout.ts";
+import type { Journal } from "./journal.ts";
+import { reasonOf } from "./journal.ts";
+import { fanoutFlushMaxBytes, readBatchMaxEntries, readRetryMs } from "./limits.ts";
+import { type MessageId, compareIds } from "./messageId.ts";
+import type { Reader, Session } from "./session.ts";
+import type { Entry, SmsDao } from "./smsDao.ts";
+
+/** Where the live readers of a conversation are, and the way to become one of them. */
+export interface Target {
+  readonly conv: StoredConv;
+  readonly position: MessageId;
+  join(reader: Reader): void;
+}
+
+export interface ReplayOptions {
+  smsDao: SmsDao;
+  clock: Clock;
+  journal: Journal;
+}
+
+export class Replay {
+  readonly #options: ReplayOptions;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+  }
+
+  /** Brings the reader up to the target's position and joins it there. Ends early when its session has gone. */
+  async run(reader: Reader, target: Target): Promise<void> {
+    const { session } = reader;
+    let count = 32;
+    while (!session.closed) {
+      await drained(session);
+      if (session.closed) return;
+      if (compareIds(reader.position, target.position) >= 0) return target.join(reader);
+      const upTo = target.position;
+      const entries = await this.#read(reader, count, upTo);
+      if (!entries) continue;
+      if (session.closed) return;
+      if (entries.length === 0) skipTo(reader, upTo);
+      for (const batch of batchesOf(target.conv, reader.position, entries)) deliver(reader, batch);
+      count = nextCount(entries, count);
+    }
+  }
+
+  /** Null when Redis did not answer: the loop tries again. */
+  async #read(reader: Reader, count: number, upTo: MessageId): Promise<Entry[] | null> {
+    const { smsDao, clock, journal } = this.#options;
+    try {
+      return await smsDao.readAfter(reader.conv, reader.position, count, upTo);
+    } catch (error) {
+      journal.write("replay_waits", { conv: reader.conv, reason: reasonOf(error) });
+      await delay(clock, readRetryMs);
+      return null;
+    }
+  }
+}
+
+/** Nothing is left up to a position that once was: it was trimmed or lost, and that is said. */
+function skipTo(reader: Reader, upTo: MessageId): void {
+  const { session, conv, position } = reader;
+  const gap = gapBetween(position, { epoch: upTo.epoch, seq: upTo.seq + 1 });
+  if (gap && !session.legacy) session.output.write(encodeGap(convFor(conv, session.userId), gap));
+  reader.position = upTo;
+}
+
+/** How many to read next, so that a read is about one write, whatever the size of the messages. */
+function nextCount(entries: Entry[], before: number): number {
+  if (entries.length === 0) return before;
+  const bytes = entries.reduce((sum, entry) => sum + estimatedBytes(entry), 0) / entries.length;
+  return Math.max(1, Math.min(readBatchMaxEntries, Math.ceil(fanoutFlushMaxBytes / bytes)));
+}
+
+function drained(session: Session): Promise<void> {
+  return new Promise((resolve) => session.output.whenDrained(resolve));
+}

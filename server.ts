@@ -1,0 +1,218 @@
+#!/usr/bin/env -S npx tsx
+/**
+ * server: flags -> parts -> listen -> drain on SIGTERM. The only place where parts are made and joined; no logic.
+ * Run it with `npm start` or `npx tsx server.ts`.
+ */
+import { realpathSync } from "node:fs";
+import { hostname } from "node:os";
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Appender } from "./lib/appender.ts";
+import { type Clock, systemClock } from "./lib/clock.ts";
+import { CursorDao } from "./lib/cursorDao.ts";
+import { Doorbell } from "./lib/doorbell.ts";
+import { Follow } from "./lib/follow.ts";
+import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
+import { sendsPerSecondDefault } from "./lib/limits.ts";
+import { Listener } from "./lib/listener.ts";
+import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
+import { PresenceBoard } from "./lib/presence.ts";
+import { PresenceDao } from "./lib/presenceDao.ts";
+import { Processor } from "./lib/processor.ts";
+import { connectRedis } from "./lib/redis.ts";
+import { openPrivateRedis } from "./lib/redisServer.ts";
+import { SmsDao } from "./lib/smsDao.ts";
+import { SmsProcess } from "./lib/smsProcess.ts";
+import { ThrottleDao } from "./lib/throttleDao.ts";
+import { TokenDao } from "./lib/tokenDao.ts";
+import { UserDao } from "./lib/userDao.ts";
+import { UserMgr } from "./lib/userMgr.ts";
+import { UserProcess, legacyDevice } from "./lib/userProcess.ts";
+
+export interface ServerOptions {
+  host: string;
+  /** 0: a free one. */
+  port: number;
+  /** URL; null: a private redis-server under `data`. */
+  redis: string | null;
+  data: string;
+  /** Messages a second for one session; 0: no throttling of sends, log-ins and registrations. */
+  rate: number;
+  node?: string;
+  clock?: Clock;
+  journal?: Journal;
+  argon?: ArgonCost;
+}
+
+export interface RunningServer {
+  port: number;
+  /** Drains: says goodbye, stores cursors, ends Redis where it is ours. */
+  close(): Promise<void>;
+}
+
+/** Makes the parts, joins them, listens. Throws an Error of one line when it cannot. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { clock = systemClock, rate } = options;
+  const node = options.node ?? `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const journal = options.journal ?? createJournal(node, (line) => process.stderr.write(line));
+  const privateRedis =
+    options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
+  const url = options.redis ?? `unix://${encodeURI(privateRedis?.socketPath ?? "")}`;
+  const store = await connectRedis({ url, journal, role: "store" });
+
+  const userDao = new UserDao(store);
+  const smsDao = new SmsDao(store);
+  const cursorDao = new CursorDao({ store, clock, journal });
+  const tokenDao = new TokenDao(store, clock);
+  const throttleDao = rate > 0 ? new ThrottleDao(store) : null;
+  const doorbell = new Doorbell({ store, clock, journal, node });
+  const follow = new Follow({ smsDao, cursorDao, clock, journal });
+  const presence = new PresenceBoard({ presenceDao: new PresenceDao(store, node), clock, journal });
+  const userMgr = new UserMgr({ doorbell, reading: follow, presence, journal });
+  const appender = new Appender({
+    smsDao,
+    clock,
+    journal,
+    grown: (conv) => {
+      doorbell.ring(conv);
+      follow.rang(conv);
+    },
+  });
+  const smsProcess = new SmsProcess({
+    smsDao,
+    cursorDao,
+    userDao,
+    appender,
+    clock,
+    rate,
+    stored: () => store.stored,
+  });
+  const userProcess = new UserProcess({
+    userDao,
+    tokenDao,
+    throttleDao,
+    hasher: new PasswordHasher(options.argon),
+    userMgr,
+    doorbell,
+    reading: follow,
+    presence,
+    clock,
+    journal,
+  });
+  const processor = new Processor({ userProcess, smsProcess });
+  const listener = new Listener({
+    clock,
+    journal,
+    processor,
+    online: () => presence.userIds(),
+    settled: (userId, conv, id) => cursorDao.move(userId, legacyDevice, conv, id),
+  });
+
+  store.onReady(() => smsProcess.forgetHints());
+  await doorbell.open({
+    rang: (conv) => follow.rang(conv),
+    replaced: (userId, device, session) => userMgr.replace(userId, device, session),
+    presenceChanged: (change) => presence.changed(change),
+    missed: () => {
+      follow.missed();
+      void presence.missed();
+    },
+  });
+  await follow.open();
+  await presence.open();
+  const port = await listener.listen(options.host, options.port);
+  journal.write("listening", {
+    host: options.host,
+    port,
+    redis: options.redis === null ? "private" : "given",
+  });
+
+  const close = async (): Promise<void> => {
+    journal.write("draining", { sessions: userMgr.count });
+    await listener.drain(userMgr.all());
+    follow.close();
+    await presence.close();
+    await cursorDao.close();
+    doorbell.close();
+    await store.close();
+    await privateRedis?.close();
+    journal.write("stopped");
+  };
+  return { port, close };
+}
+
+const usage = `haiyu server
+
+  npm start -- [flags]        or: npx tsx server.ts [flags]
+
+  --host HOST     address to listen on            (127.0.0.1)
+  --port PORT     port to listen on               (8889)
+  --redis URL     redis://[user:password@]host:port[/db] or unix:///path; or REDIS_URL
+                  (without it: a redis-server of its own, kept under --data)
+  --data FOLDER   where that one keeps its files  (./data)
+  --rate N        messages a second for one session; 0 = no throttling at all  (${sendsPerSecondDefault})
+  --help          this text
+`;
+
+/** Options of the command line. Throws an Error of one line. */
+export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerOptions | "help" {
+  const { values } = parseArgs({
+    args,
+    options: {
+      host: { type: "string", default: "127.0.0.1" },
+      port: { type: "string", default: "8889" },
+      redis: { type: "string" },
+      data: { type: "string", default: "./data" },
+      rate: { type: "string", default: String(sendsPerSecondDefault) },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const number = (name: "port" | "rate", most: number): number => {
+    const value = Number(values[name]);
+    if (!/^\d+$/.test(values[name]) || value > most) {
+      throw new Error(`--${name} ${values[name]}: wanted a number from 0 to ${most}`);
+    }
+    return value;
+  };
+  const redis = values.redis ?? env.REDIS_URL ?? null;
+  return {
+    host: values.host,
+    port: number("port", 65535),
+    redis,
+    data: values.data,
+    rate: number("rate", 1e6),
+  };
+}
+
+async function main(): Promise<void> {
+  let options: ServerOptions | "help";
+  try {
+    options = parseServerArgs(process.argv.slice(2), process.env);
+  } catch (error) {
+    process.stderr.write(`server.ts: ${reasonOf(error).split("\n")[0]} (see --help)\n`);
+    process.exit(2);
+  }
+  if (options === "help") {
+    process.stdout.write(usage);
+    return;
+  }
+  try {
+    const server = await startServer(options);
+    let stopping = false;
+    const stop = (): void => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      void server.close().then(() => process.exit(0));
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    process.stdout.write(`haiyu 海语 ${options.host}:${server.port}\n`);
+  } catch (error) {
+    process.stderr.write(`server.ts: ${reasonOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main();
