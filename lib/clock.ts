@@ -19,12 +19,12 @@ export interface Clock {
   every(intervalMs: number, callback: () => void): Timer;
 }
 
-/** The machine's clock. Its timers do not keep the process alive: sockets do, and a process without them may end. */
+/** The machine's clock. `every` does not keep the process alive; `after` does, since somebody waits for it. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs).unref();
+    const handle = setTimeout(callback, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
   every(intervalMs, callback) {

@@ -106,6 +106,25 @@ export const loginDelayMaxMs = 15 * 60_000;
 export const addressFailuresPerMinuteMax = 100;
 export const addressRegistersPerMinuteMax = 600;
 
+// The private redis-server.
+export const socketPathMaxBytes = 107;
+export const redisWatchMs = 500;
+export const redisRestartFirstMs = 200;
+export const redisRestartMaxMs = 10_000;
+export const redisLoadingSayMs = 5_000;
+
+// The client.
+export const clientConnectDeadlineMs = 10_000;
+export const clientPingMs = 5_000;
+export const clientSilenceMaxMs = 10_000;
+export const clientAckMs = 5_000;
+export const clientAckMessages = 500;
+export const clientRetryMs = 500;
+export const clientReconnectFirstMs = 250;
+export const clientReconnectMaxMs = 15_000;
+export const clientOutgoingMax = 10_000;
+export const clientHistoryPageMessages = 20;
+
 // Going away.
 export const drainDeadlineMs = 8_000;
 export const restartRetryMs = 1_000;

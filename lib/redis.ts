@@ -174,11 +174,13 @@ export async function connectRedis({ url, journal, role }: ConnectOptions): Prom
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
   });
   let lastReason = "no answer";
-  let said = "";
+  // Before the first connection the caller says it, in the one line of a start that failed.
+  let said: string | null = null;
   client.on("error", (error: unknown) => {
     lastReason = reasonOf(error);
-    if (said !== lastReason) journal.write("redis_connection_failed", { reason: lastReason });
-    said = lastReason;
+    if (said !== null && said !== lastReason)
+      journal.write("redis_connection_failed", { reason: lastReason });
+    if (said !== null) said = lastReason;
   });
   client.on("ready", () => {
     said = "";
