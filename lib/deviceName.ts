@@ -1,0 +1,63 @@
+/**
+ * deviceName: one name for this installation, so that a person's terminal at home and the one at work are two devices.
+ * A second client running at the same time takes the next slot (`name.2`): two terminals do not throw each other out.
+ */
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { devicesPerUserMax } from "./limits.ts";
+
+/** Claims a device name until the process ends. Never throws: without a folder it is a name for this time only. */
+export function claimDeviceName(env: NodeJS.ProcessEnv): string {
+  const folder = join(env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "haiyu");
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const name = readOrMakeName(join(folder, "device"));
+    for (let slot = 1; slot <= devicesPerUserMax; slot++) {
+      const claimed = slot === 1 ? name : `${name}.${slot}`;
+      if (claim(join(folder, `device.${slot}.pid`))) return claimed;
+    }
+  } catch {
+    // A read-only home is no reason not to talk.
+  }
+  return `temporary-${randomBytes(4).toString("hex")}`;
+}
+
+function readOrMakeName(path: string): string {
+  const made = `terminal-${randomBytes(4).toString("hex")}`;
+  try {
+    fs.writeFileSync(path, `${made}\n`, { flag: "wx", mode: 0o600 });
+    return made;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  const name = fs.readFileSync(path, "utf8").trim();
+  return /^[A-Za-z0-9._-]{1,28}$/.test(name) ? name : made;
+}
+
+/** Takes the slot when nobody holds it, or who held it has ended. */
+function claim(path: string): boolean {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      fs.writeFileSync(path, String(process.pid), { flag: "wx", mode: 0o600 });
+      process.once("exit", () => fs.rmSync(path, { force: true }));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const owner = Number(fs.readFileSync(path, "utf8"));
+    if (owner > 0 && isAlive(owner)) return false;
+    fs.rmSync(path, { force: true });
+  }
+  return false;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

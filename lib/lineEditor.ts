@@ -1,0 +1,190 @@
+/**
+ * lineEditor: keys to a line, no I/O. It holds graphemes, so that a key never cuts a character. Bytes may come cut
+ * anywhere; a paste is taken as text, its line ends as separate lines.
+ */
+import { StringDecoder } from "node:string_decoder";
+import { graphemesOf } from "./displayText.ts";
+import { inputHistoryMaxLines, inputMaxUnits } from "./limits.ts";
+
+export type EditorEvent =
+  | { kind: "changed" }
+  | { kind: "line"; text: string }
+  /** Ctrl-C. */
+  | { kind: "interrupt" }
+  /** Ctrl-D on an empty line. */
+  | { kind: "end" }
+  /** Ctrl-L. */
+  | { kind: "redraw" }
+  /** Ctrl-Z. */
+  | { kind: "suspend" };
+
+// One escape sequence: CSI, SS3, or a lone key with Alt.
+const escapeSequence = /^\u001b(?:\[[0-?]*[ -/]*[@-~]|O[@-~]|[^[O])/;
+const startedSequence = /^\u001b(?:\[[0-?]*[ -/]*|O)?$/;
+const controls = /[\u0000-\u001f\u007f]/;
+
+export class LineEditor {
+  #before: string[] = [];
+  #after: string[] = [];
+  #history: string[] = [];
+  #historyIndex = 0;
+  #pasting = false;
+  #keys = "";
+  readonly #decoder = new StringDecoder("utf8");
+
+  get text(): string {
+    return this.#before.join("") + this.#after.join("");
+  }
+
+  /** The part left of the cursor. */
+  get beforeCursor(): string {
+    return this.#before.join("");
+  }
+
+  /** Empties the line. */
+  clear(): void {
+    this.#before = [];
+    this.#after = [];
+  }
+
+  /** Remembers a line for Up and Down. Not to be called with secrets. */
+  remember(line: string): void {
+    if (line !== "" && this.#history.at(-1) !== line) this.#history.push(line);
+    if (this.#history.length > inputHistoryMaxLines) this.#history.shift();
+    this.#historyIndex = this.#history.length;
+  }
+
+  /** Takes bytes from the terminal; what came of them, in order. */
+  feed(bytes: Buffer): EditorEvent[] {
+    this.#keys += this.#decoder.write(bytes);
+    const events: EditorEvent[] = [];
+    while (this.#keys.length > 0) {
+      const taken = this.#takeKey();
+      if (taken === null) break;
+      const event = this.#apply(taken);
+      if (event) events.push(event);
+    }
+    return events;
+  }
+
+  /** A run of plain text, one control character, or one escape sequence; null when a sequence is not whole yet. */
+  #takeKey(): string | null {
+    const keys = this.#keys;
+    if (keys[0] === "\u001b") {
+      const sequence = escapeSequence.exec(keys)?.[0];
+      if (sequence === undefined && startedSequence.test(keys) && keys.length < 32) return null;
+      return this.#cut((sequence ?? "\u001b").length);
+    }
+    const control = keys.search(controls);
+    return this.#cut(control < 0 ? keys.length : Math.max(control, 1));
+  }
+
+  #cut(length: number): string {
+    const taken = this.#keys.slice(0, length);
+    this.#keys = this.#keys.slice(length);
+    return taken;
+  }
+
+  #apply(key: string): EditorEvent | null {
+    if (key === "\u001b[200~" || key === "\u001b[201~") {
+      this.#pasting = key === "\u001b[200~";
+      return null;
+    }
+    if (key === "\r" || key === "\n") return this.#enter();
+    if (!controls.test(key)) return this.#insert(key);
+    if (this.#pasting) return key === "\t" ? this.#insert(" ") : null;
+    return this.#command(key);
+  }
+
+  #insert(text: string): EditorEvent | null {
+    if (this.text.length + text.length > inputMaxUnits) return null;
+    // Joined with what stands before: a combining mark belongs to the character it follows.
+    const tail = this.#before.splice(-1).join("") + text;
+    this.#before.push(...graphemesOf(tail));
+    return { kind: "changed" };
+  }
+
+  #enter(): EditorEvent {
+    const text = this.text;
+    this.clear();
+    this.#historyIndex = this.#history.length;
+    return { kind: "line", text };
+  }
+
+  #command(key: string): EditorEvent | null {
+    switch (key) {
+      case "\u0003":
+        return { kind: "interrupt" };
+      case "\u0004":
+        if (this.text === "") return { kind: "end" };
+        this.#after.shift();
+        break;
+      case "\u000c":
+        return { kind: "redraw" };
+      case "\u001a":
+        return { kind: "suspend" };
+      case "\u007f":
+      case "\b":
+        this.#before.pop();
+        break;
+      case "\u001b[3~":
+        this.#after.shift();
+        break;
+      case "\u001b[D":
+      case "\u0002":
+        this.#moveTo(this.#before.length - 1);
+        break;
+      case "\u001b[C":
+      case "\u0006":
+        this.#moveTo(this.#before.length + 1);
+        break;
+      case "\u001b[H":
+      case "\u001bOH":
+      case "\u001b[1~":
+      case "\u0001":
+        this.#moveTo(0);
+        break;
+      case "\u001b[F":
+      case "\u001bOF":
+      case "\u001b[4~":
+      case "\u0005":
+        this.#moveTo(Infinity);
+        break;
+      case "\u000b":
+        this.#after = [];
+        break;
+      case "\u0015":
+        this.#before = [];
+        break;
+      case "\u0017":
+        this.#before = graphemesOf(this.beforeCursor.replace(/\S*\s*$/u, ""));
+        break;
+      case "\u001b[A":
+      case "\u0010":
+        this.#recall(-1);
+        break;
+      case "\u001b[B":
+      case "\u000e":
+        this.#recall(1);
+        break;
+      default:
+        return null;
+    }
+    return { kind: "changed" };
+  }
+
+  #moveTo(index: number): void {
+    const all = [...this.#before, ...this.#after];
+    const at = Math.max(0, Math.min(index, all.length));
+    this.#before = all.slice(0, at);
+    this.#after = all.slice(at);
+  }
+
+  #recall(step: number): void {
+    const index = this.#historyIndex + step;
+    if (index < 0 || index > this.#history.length) return;
+    this.#historyIndex = index;
+    this.#before = graphemesOf(this.#history[index] ?? "");
+    this.#after = [];
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * terminal: the screen of a person. One line is being typed at the bottom, everything else appears above it and never
+ * tears it (clause [C-2]): what is drawn of the input is taken away, the text is printed, the input is drawn again.
+ * Secrets are not drawn at all ([C-3]). The terminal is given back as it was, however the program ends.
+ */
+import type { ReadStream, WriteStream } from "node:tty";
+import { columnsOf, graphemeColumns, graphemesOf } from "./displayText.ts";
+import { type EditorEvent, LineEditor } from "./lineEditor.ts";
+
+/** What the menus talk to: a terminal, or a pipe. */
+export interface Ask {
+  /** One line; null when there will be no more. */
+  ask(prompt: string, options?: { secret?: boolean }): Promise<string | null>;
+  /** One or more lines of harmless text. */
+  print(text: string): void;
+  /** Gives the terminal back. */
+  close(): void;
+}
+
+export interface TerminalOptions {
+  input: ReadStream;
+  output: WriteStream;
+}
+
+const bracketedPasteOn = "\u001b[?2004h";
+const bracketedPasteOff = "\u001b[?2004l";
+
+export class Terminal implements Ask {
+  readonly #input: ReadStream;
+  readonly #output: WriteStream;
+  readonly #editor = new LineEditor();
+  #prompt = "";
+  #secret = false;
+  /** Whoever waits for a line; without one the input is not drawn, and typed lines wait. */
+  #waiting: ((line: string | null) => void) | null = null;
+  readonly #typed: string[] = [];
+  /** Rows above the cursor's that the drawn input takes; null: nothing is drawn. */
+  #rowsAbove: number | null = null;
+  #ended = false;
+  readonly #onData = (bytes: Buffer): void => this.#feed(bytes);
+  readonly #onEnd = (): void => this.#end();
+  readonly #onResize = (): void => this.#redraw();
+  readonly #onContinue = (): void => this.#start();
+  readonly #onExit = (): void => this.#restore();
+
+  constructor({ input, output }: TerminalOptions) {
+    this.#input = input;
+    this.#output = output;
+    input.on("data", this.#onData);
+    input.on("end", this.#onEnd);
+    output.on("resize", this.#onResize);
+    process.on("SIGCONT", this.#onContinue);
+    process.on("exit", this.#onExit);
+    this.#start();
+  }
+
+  ask(prompt: string, { secret = false }: { secret?: boolean } = {}): Promise<string | null> {
+    if (this.#ended && this.#typed.length === 0) return Promise.resolve(null);
+    this.#prompt = prompt;
+    this.#secret = secret;
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      const typed = this.#typed.shift();
+      if (typed === undefined) this.#draw();
+      else this.#answer(typed);
+    });
+  }
+
+  print(text: string): void {
+    this.#output.write(this.#erasure() + text.replaceAll("\n", "\r\n") + "\r\n" + this.#drawing());
+  }
+
+  close(): void {
+    this.#input.off("data", this.#onData);
+    this.#input.off("end", this.#onEnd);
+    this.#output.off("resize", this.#onResize);
+    process.off("SIGCONT", this.#onContinue);
+    process.off("exit", this.#onExit);
+    this.#restore();
+    this.#input.pause();
+    this.#ended = true;
+  }
+
+  #start(): void {
+    this.#input.setRawMode(true);
+    this.#input.resume();
+    this.#output.write(bracketedPasteOn);
+    this.#rowsAbove = null;
+    this.#draw();
+  }
+
+  #restore(): void {
+    if (this.#ended) return;
+    this.#output.write(this.#erasure() + bracketedPasteOff);
+    this.#input.setRawMode(false);
+  }
+
+  #feed(bytes: Buffer): void {
+    for (const event of this.#editor.feed(bytes)) this.#handle(event);
+    this.#redraw();
+  }
+
+  #handle(event: EditorEvent): void {
+    switch (event.kind) {
+      case "line":
+        if (this.#waiting) this.#answer(event.text);
+        else this.#typed.push(event.text);
+        break;
+      case "interrupt":
+        // A half-typed line is thrown away first, as a shell does; then Ctrl-C means to leave.
+        if (this.#editor.text !== "") this.#editor.clear();
+        else this.#end();
+        break;
+      case "end":
+        this.#end();
+        break;
+      case "redraw":
+        this.#output.write("\u001b[H\u001b[2J");
+        this.#rowsAbove = null;
+        break;
+      case "suspend":
+        this.#restore();
+        process.kill(process.pid, "SIGTSTP");
+        break;
+      case "changed":
+        break;
+    }
+  }
+
+  /** The line stays on the screen as it was asked for, a secret without its text. */
+  #answer(line: string): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    const shown = this.#prompt + (this.#secret ? "" : line);
+    this.#output.write(`${this.#erasure()}${shown}\r\n`);
+    if (!this.#secret) this.#editor.remember(line);
+    waiting?.(line);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    this.#output.write(this.#erasure() + bracketedPasteOff);
+    this.#input.setRawMode(false);
+    waiting?.(null);
+  }
+
+  #draw(): void {
+    this.#output.write(this.#drawing());
+  }
+
+  #redraw(): void {
+    if (this.#waiting) this.#output.write(this.#erasure() + this.#drawing());
+  }
+
+  /** Takes the drawn input away, wherever it wraps. */
+  #erasure(): string {
+    if (this.#rowsAbove === null) return "";
+    const up = this.#rowsAbove > 0 ? `\u001b[${this.#rowsAbove}A` : "";
+    this.#rowsAbove = null;
+    return `${up}\r\u001b[J`;
+  }
+
+  /** Draws prompt and text, and puts the cursor where it belongs. */
+  #drawing(): string {
+    if (!this.#waiting) return "";
+    const text = this.#secret ? "" : this.#editor.text;
+    const before = this.#secret ? "" : this.#editor.beforeCursor;
+    const columns = Math.max(this.#output.columns || 80, 2);
+    const cursor = placeOf(this.#prompt + before, columns);
+    const end = placeOf(this.#prompt + text, columns);
+    // A full last row leaves the cursor hanging at its edge: a new row makes its place certain.
+    const edge = end.column === 0 && end.row > 0 ? "\r\n" : "";
+    this.#rowsAbove = cursor.row;
+    const up = end.row > cursor.row ? `\u001b[${end.row - cursor.row}A` : "";
+    const right = cursor.column > 0 ? `\u001b[${cursor.column}C` : "";
+    return `${this.#prompt}${text}${edge}${up}\r${right}`;
+  }
+}
+
+/** Where the cursor stands after a text on a screen of so many columns; a wide character never hangs over the edge. */
+export function placeOf(text: string, columns: number): { row: number; column: number } {
+  let row = 0;
+  let column = 0;
+  for (const grapheme of graphemesOf(text)) {
+    const width = graphemeColumns(grapheme);
+    if (column + width > columns) {
+      row++;
+      column = 0;
+    }
+    column += width;
+  }
+  return column === columns ? { row: row + 1, column: 0 } : { row, column };
+}
+
+/** A text padded with spaces to so many columns. */
+export function padded(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - columnsOf(text)));
+}
