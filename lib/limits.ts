@@ -124,6 +124,8 @@ export const clientReconnectFirstMs = 250;
 export const clientReconnectMaxMs = 15_000;
 export const clientOutgoingMax = 10_000;
 export const clientHistoryPageMessages = 20;
+export const inputHistoryMaxLines = 200;
+export const inputMaxUnits = 16_000;
 
 // Going away.
 export const drainDeadlineMs = 8_000;

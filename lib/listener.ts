@@ -4,7 +4,7 @@
  */
 import { type Server, createServer } from "node:net";
 import { readFileSync } from "node:fs";
-import { type Timer, delay } from "./clock.ts";
+import type { Timer } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { reasonOf } from "./journal.ts";
@@ -73,7 +73,12 @@ export class Listener {
       session.output.close("restart");
     }
     for (const connection of this.#connections) if (!connection.session) connection.close("restart");
-    await Promise.race([closed, delay(clock, limits.drainDeadlineMs)]);
+    let deadline: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      deadline = clock.after(limits.drainDeadlineMs, resolve);
+    });
+    await Promise.race([closed, late]);
+    deadline?.cancel();
     this.#check?.cancel();
     for (const connection of this.#connections) connection.destroy();
   }
