@@ -7,10 +7,12 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { ClientLink } from "./clientLink.ts";
-import { type Code, codes } from "./codes.ts";
+import { codes } from "./codes.ts";
 import * as limits from "./limits.ts";
 import { type ClientFields, type ServerFields, type ServerMessage, encodeClient } from "./message.ts";
-import { type MessageId, compareIds, formatId, parseId } from "./messageId.ts";
+import { PageRequests } from "./pageRequests.ts";
+import { SeenMessages } from "./seenMessages.ts";
+import { type SendOutcome, SendQueue } from "./sendQueue.ts";
 
 export type Delivered = ServerFields<"SmsMes">;
 export type LoginInfo = ServerFields<"LoginResMes">;
@@ -22,17 +24,18 @@ export type ClientState =
   | { kind: "offline"; reason: string; nextTryMs: number }
   | { kind: "ended"; reason: "closed" | "replaced" | "refused"; code?: number };
 
-export type SendOutcome =
-  | { kind: "stored"; mid: string; id: string; time: number; stored: string }
-  | { kind: "refused"; mid: string; code: number; error: string }
-  /** The client was closed before an answer came: nobody knows. */
-  | { kind: "unknown"; mid: string };
+export interface PresenceChange {
+  online: { userId: number; userName: string }[];
+  offline: number[];
+  initial: boolean;
+}
 
 export interface ChatClientEvents {
   state?: (state: ClientState) => void;
   message?: (message: Delivered) => void;
   gap?: (gap: ServerFields<"GapMes">) => void;
-  presence?: (change: { online: { userId: number; userName: string }[]; offline: number[] }) => void;
+  /** Who came and who left; `initial`: part of the list that comes at log-in. */
+  presence?: (change: PresenceChange) => void;
 }
 
 export interface ChatClientOptions {
@@ -55,19 +58,6 @@ export interface ChatClientOptions {
   events?: ChatClientEvents;
 }
 
-interface Outgoing {
-  conv: string;
-  content: string;
-  mid: string;
-  settle: (outcome: SendOutcome) => void;
-}
-
-type Asked = {
-  type: "HistoryMes" | "UsersMes";
-  settle: (answer: never) => void;
-  fail: (error: Error) => void;
-};
-
 export class ChatClient {
   readonly #options: ChatClientOptions;
   readonly #clock: Clock;
@@ -79,14 +69,13 @@ export class ChatClient {
   #attempt = 0;
   #goAwayRetryMs: number | null = null;
   #loginWaiters: ((answer: LoginInfo | Error) => void)[] = [];
-  readonly #outgoing: Outgoing[] = [];
-  #retryTimer: Timer | null = null;
-  readonly #asked: Asked[] = [];
-  readonly #positions = new Map<string, MessageId>();
-  readonly #unacked = new Map<string, MessageId>();
-  #unackedCount = 0;
+  readonly #sending: SendQueue;
+  readonly #pages = new PageRequests();
+  readonly #seen = new SeenMessages();
   #timers: Timer[] = [];
   #reconnectTimer: Timer | null = null;
+  /** The list of who is online is still coming, [P-1]. */
+  #listing = true;
   #heardBytes = 0;
   #silentMs = 0;
   #pings = 0;
@@ -101,6 +90,11 @@ export class ChatClient {
     this.#random = options.random ?? Math.random;
     this.#events = options.events ?? {};
     this.#token = options.token;
+    this.#sending = new SendQueue({
+      clock: this.#clock,
+      random: this.#random,
+      write: (frame) => this.#link?.write(frame),
+    });
   }
 
   get state(): ClientState {
@@ -114,7 +108,7 @@ export class ChatClient {
 
   /** Messages that were not answered yet. */
   get unsent(): number {
-    return this.#outgoing.length;
+    return this.#sending.count;
   }
 
   /**
@@ -138,14 +132,7 @@ export class ChatClient {
     content: string;
     mid?: string;
   }): Promise<SendOutcome> {
-    return new Promise((settle) => {
-      if (this.#state.kind === "ended") return settle({ kind: "unknown", mid });
-      if (this.#outgoing.length >= limits.clientOutgoingMax) {
-        return settle({ kind: "refused", mid, code: codes.slowDown, error: "too many unsent messages" });
-      }
-      this.#outgoing.push({ conv, content, mid, settle });
-      if (this.#outgoing.length === 1) this.#sendFirst();
-    });
+    return this.#sending.add({ conv, content, mid });
   }
 
   /** A page of what was said ([H-1]). Throws an Error when there is no connection, or the server refuses. */
@@ -166,21 +153,19 @@ export class ChatClient {
   /** Acknowledges what was handed on and not acknowledged yet. */
   acknowledge(): void {
     if (this.#state.kind !== "online") return;
-    for (const [conv, id] of this.#unacked) this.ack(conv, formatId(id));
-    this.#unacked.clear();
-    this.#unackedCount = 0;
+    for (const { conv, id } of this.#seen.takeUnacked()) this.ack(conv, id);
   }
 
   /** Leaves the list at once, and ends ([K-3]). */
   logout(): void {
-    this.acknowledge();
+    if (this.#options.autoAck !== false) this.acknowledge();
     if (this.#state.kind === "online") this.#link?.write(encodeClient("LogoutMes", {}));
     this.#finish({ kind: "ended", reason: "closed" }, "end");
   }
 
   /** Ends; what was not answered settles as unknown. */
   close(): void {
-    this.acknowledge();
+    if (this.#options.autoAck !== false) this.acknowledge();
     this.#finish({ kind: "ended", reason: "closed" }, "end");
   }
 
@@ -223,15 +208,15 @@ export class ChatClient {
       case "SmsMes":
         return this.#delivered(message.fields);
       case "SmsResMes":
-        return this.#answered(message.fields);
+        return this.#sending.answered(message.fields);
       case "PresenceMes":
         return this.#presenceChanged(message.fields);
       case "GapMes":
         return this.#events.gap?.(message.fields);
       case "HistoryResMes":
-        return this.#settleAsked("HistoryMes", message.fields);
+        return this.#pages.answered("HistoryMes", message.fields);
       case "UsersResMes":
-        return this.#settleAsked("UsersMes", message.fields);
+        return this.#pages.answered("UsersMes", message.fields);
       case "GoAwayMes":
         return this.#goAway(message.fields);
       case "ErrorMes":
@@ -247,10 +232,11 @@ export class ChatClient {
       this.#token = answer.token;
       this.info = answer;
       this.online.clear();
+      this.#listing = true;
       this.#watch();
       this.#become({ kind: "online" });
       this.#settleLogin(answer);
-      this.#sendFirst();
+      this.#sending.linked();
       return;
     }
     if (
@@ -292,81 +278,38 @@ export class ChatClient {
         if (this.#silentMs >= limits.clientSilenceMaxMs) this.#link?.destroy("silent");
         else this.#link?.write(encodeClient("PingMes", { n: ++this.#pings }));
       }),
-      this.#clock.every(limits.clientAckMs, () => this.acknowledge()),
+      this.#clock.every(limits.clientAckMs, () => {
+        if (this.#options.autoAck !== false) this.acknowledge();
+      }),
     ];
   }
 
   #delivered(message: Delivered): void {
-    const conv = message.conv ?? "all";
-    const id = parseId(message.id ?? "");
-    if (id) {
-      const seen = this.#positions.get(conv);
-      if (seen && compareIds(id, seen) <= 0) return;
-      this.#positions.set(conv, id);
-    }
+    if (!this.#seen.note(message.conv ?? "all", message.id ?? "")) return;
     this.#events.message?.(message);
-    if (!id || this.#options.autoAck === false) return;
-    this.#unacked.set(conv, id);
-    if (++this.#unackedCount >= limits.clientAckMessages) this.acknowledge();
+    if (this.#options.autoAck !== false && this.#seen.ackDue) this.acknowledge();
   }
 
-  #presenceChanged({ online, offline }: ServerFields<"PresenceMes">): void {
+  #presenceChanged({ online, offline, more }: ServerFields<"PresenceMes">): void {
+    const initial = this.#listing;
+    this.#listing &&= more;
+    // Names of those who leave are still there while they are told of.
     for (const { userId, userName } of online) this.online.set(userId, userName);
+    this.#events.presence?.({ online, offline, initial });
     for (const userId of offline) this.online.delete(userId);
-    this.#events.presence?.({ online, offline });
   }
 
-  /** The oldest unanswered message, and only that one: order is the order of answers. */
-  #sendFirst(): void {
-    const first = this.#outgoing[0];
-    if (!first || this.#state.kind !== "online" || this.#retryTimer) return;
-    const { conv, content, mid } = first;
-    this.#link?.write(encodeClient("SmsMes", { conv, content, mid }));
-  }
-
-  #answered({ mid, code, error, id, time, stored, retryMs }: ServerFields<"SmsResMes">): void {
-    const first = this.#outgoing[0];
-    if (first?.mid !== mid) return;
-    if (code === codes.tryAgain || code === codes.slowDown) {
-      const waitMs = (retryMs ?? limits.clientRetryMs) * (1 + this.#random() / 2);
-      this.#retryTimer = this.#clock.after(waitMs, () => {
-        this.#retryTimer = null;
-        this.#sendFirst();
-      });
-      return;
-    }
-    this.#outgoing.shift();
-    first.settle(
-      code === codes.ok
-        ? { kind: "stored", mid, id: id ?? "", time: time ?? 0, stored: stored ?? "memory" }
-        : { kind: "refused", mid, code, error },
-    );
-    this.#sendFirst();
-  }
-
-  #ask<T>(type: Asked["type"], fields: ClientFields<"HistoryMes"> | ClientFields<"UsersMes">): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#state.kind !== "online") return reject(new Error("not connected"));
-      if (this.#asked.length >= limits.clientOutgoingMax) return reject(new Error("too many requests"));
-      this.#asked.push({ type, settle: resolve as (answer: never) => void, fail: reject });
-      this.#link?.write(encodeClient(type, fields as never));
-    });
-  }
-
-  /** Answers come in the order of their requests ([M-5]). */
-  #takeAsked(type: string): Asked | undefined {
-    const index = this.#asked.findIndex((asked) => asked.type === type);
-    return index < 0 ? undefined : this.#asked.splice(index, 1)[0];
-  }
-
-  #settleAsked(type: Asked["type"], answer: unknown): void {
-    this.#takeAsked(type)?.settle(answer as never);
+  #ask<T>(
+    type: "HistoryMes" | "UsersMes",
+    fields: ClientFields<"HistoryMes"> | ClientFields<"UsersMes">,
+  ): Promise<T> {
+    if (this.#state.kind !== "online") return Promise.reject(new Error("not connected"));
+    return this.#pages.ask(type, fields, (frame) => this.#link?.write(frame));
   }
 
   #refused({ code, error, of }: ServerFields<"ErrorMes">): void {
-    this.#takeAsked(of)?.fail(Object.assign(new Error(error), { code }));
-    const first = this.#outgoing[0];
-    if (of === "SmsMes" && first) this.#answered({ mid: first.mid, code, error });
+    this.#pages.refused(of, code, error);
+    if (of === "SmsMes") this.#sending.refused(code, error);
   }
 
   #goAway({ code, retryMs }: ServerFields<"GoAwayMes">): void {
@@ -403,10 +346,9 @@ export class ChatClient {
   #letGo(reason: string): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
-    this.#retryTimer?.cancel();
-    this.#retryTimer = null;
     this.#link = null;
-    for (const asked of this.#asked.splice(0)) asked.fail(new Error(reason));
+    this.#sending.unlinked();
+    this.#pages.failAll(reason);
   }
 
   #finish(state: ClientState & { kind: "ended" }, how: "end" | "destroy"): void {
@@ -418,26 +360,6 @@ export class ChatClient {
     if (how === "end") link?.end();
     else link?.destroy("closed");
     this.#settleLogin(new Error("closed"));
-    for (const { mid, settle } of this.#outgoing.splice(0)) settle({ kind: "unknown", mid });
+    this.#sending.close();
   }
-}
-
-/** Makes an account, on a connection of its own. Throws an Error when the server cannot be reached. */
-export function register(
-  { host, port }: { host: string; port: number },
-  user: { userId: number; userPwd: string; userName: string },
-): Promise<{ code: Code | number; error: string }> {
-  return new Promise((resolve, reject) => {
-    const link: ClientLink = new ClientLink({
-      host,
-      port,
-      first: encodeClient("RegisterMes", { user }),
-      heard: (message) => {
-        if (message.type !== "RegisterResMes") return;
-        resolve({ code: message.fields.code, error: message.fields.error });
-        link.end();
-      },
-      ended: (reason) => reject(new Error(reason)),
-    });
-  });
 }

@@ -1,0 +1,25 @@
+/**
+ * registration: making an account, as a client does it, on a connection of its own (clause [A-1]).
+ */
+import { ClientLink } from "./clientLink.ts";
+import { encodeClient } from "./message.ts";
+
+/** Makes an account, on a connection of its own. Throws an Error when the server cannot be reached. */
+export function register(
+  { host, port }: { host: string; port: number },
+  user: { userId: number; userPwd: string; userName: string },
+): Promise<{ code: number; error: string }> {
+  return new Promise((resolve, reject) => {
+    const link: ClientLink = new ClientLink({
+      host,
+      port,
+      first: encodeClient("RegisterMes", { user }),
+      heard: (message) => {
+        if (message.type !== "RegisterResMes") return;
+        resolve({ code: message.fields.code, error: message.fields.error });
+        link.end();
+      },
+      ended: (reason) => reject(new Error(reason)),
+    });
+  });
+}

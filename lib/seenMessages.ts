@@ -1,0 +1,37 @@
+/**
+ * seenMessages: how far a client has got in each conversation, so that nothing is handed on twice, and what of it the
+ * server does not know yet (clause [D-2]).
+ */
+import { clientAckMessages } from "./limits.ts";
+import { type MessageId, compareIds, formatId, parseId } from "./messageId.ts";
+
+export class SeenMessages {
+  readonly #positions = new Map<string, MessageId>();
+  readonly #unacked = new Map<string, MessageId>();
+  #unackedCount = 0;
+
+  /** Notes a message; false when it, or a later one of its conversation, was noted before. */
+  note(conv: string, id: string): boolean {
+    const parsed = parseId(id);
+    if (!parsed) return true;
+    const seen = this.#positions.get(conv);
+    if (seen && compareIds(parsed, seen) <= 0) return false;
+    this.#positions.set(conv, parsed);
+    this.#unacked.set(conv, parsed);
+    this.#unackedCount++;
+    return true;
+  }
+
+  /** Whether so much is unacknowledged that it should not wait. */
+  get ackDue(): boolean {
+    return this.#unackedCount >= clientAckMessages;
+  }
+
+  /** What AckMes has to say, and then counts as said. */
+  takeUnacked(): { conv: string; id: string }[] {
+    const acks = [...this.#unacked].map(([conv, id]) => ({ conv, id: formatId(id) }));
+    this.#unacked.clear();
+    this.#unackedCount = 0;
+    return acks;
+  }
+}
