@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../lib/clock.ts";
 import type { Journal, JournalFields } from "../../lib/journal.ts";
+import type { ArgonCost } from "../../lib/password.ts";
 import { startServer } from "../../server.ts";
 import { tied } from "./scratch.ts";
 import { inTime, until } from "./wait.ts";
@@ -27,10 +28,14 @@ export async function startSpecServer({
   redis,
   rate = 0,
   clock,
+  node,
+  argon = { memoryKiB: 64, passes: 1 },
 }: {
   redis: { url: string };
   rate?: number;
   clock?: Clock;
+  node?: string;
+  argon?: ArgonCost;
 }): Promise<SpecServer> {
   const events: JournalEvent[] = [];
   const journal: Journal = { write: (event, fields = {}) => void events.push({ event, ...fields }) };
@@ -41,8 +46,9 @@ export async function startSpecServer({
     data: "/nowhere",
     rate,
     journal,
-    argon: { memoryKiB: 64, passes: 1 },
+    argon,
     ...(clock && { clock }),
+    ...(node !== undefined && { node }),
   });
   return { port, events, close };
 }

@@ -53,9 +53,9 @@ export class WireClient {
     });
   }
 
-  /** Connects. */
-  static async connect(port: number): Promise<WireClient> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  /** Connects; `localAddress` (127.0.0.x) is for those who want to be somebody else. */
+  static async connect(port: number, localAddress = "127.0.0.1"): Promise<WireClient> {
+    const socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true });
     const client = new WireClient(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
