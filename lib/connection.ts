@@ -76,7 +76,7 @@ export class Connection implements Peer {
   }
 
   get gone(): boolean {
-    return this.#state !== "open" || this.#heardAll;
+    return this.#state !== "open";
   }
 
   get backlogBytes(): number {
@@ -245,14 +245,16 @@ export class Connection implements Peer {
     if (close !== undefined) this.close(close);
   }
 
-  /** The stream cannot be understood any more ([F-5]). */
-  #broken(error: FrameError): void {
-    this.#options.journal.write("broken_frame", { address: this.address, reason: error.message });
-    if (!this.session?.legacy) {
-      const code = codes.malformed;
-      this.write(encodeServer("ErrorMes", { code, error: error.message, of: "frame" }));
-    }
-    this.close("broken frame");
+  /** The stream cannot be understood any more ([F-5]): nothing more is begun, and after earlier answers it ends. */
+  #broken({ message: error }: FrameError): void {
+    this.#options.journal.write("broken_frame", { address: this.address, reason: error });
+    const told = encodeServer("ErrorMes", { code: codes.malformed, error, of: "frame" });
+    const frames = this.session?.legacy ? [] : [told];
+    this.#alone = true;
+    this.#frameStartedMs = null;
+    this.#socket.pause();
+    this.#pending.push({ bytes: 0, answer: { frames, close: "broken frame" } });
+    this.#flush();
   }
 
   #onEnd(): void {
@@ -263,6 +265,8 @@ export class Connection implements Peer {
   /** After the other side's end: what it asked is answered, then we end too. */
   #finishIfHeardAll(): void {
     if (!this.#heardAll || this.#pending.length > 0 || this.#state !== "open") return;
+    // Whole frames may wait for a reader to take the answers of those before.
+    if (!this.#hasRoom()) return;
     try {
       this.#decoder.end();
     } catch (error) {
