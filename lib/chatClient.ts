@@ -97,6 +97,10 @@ export class ChatClient {
     });
   }
 
+  get userId(): number {
+    return this.#options.userId;
+  }
+
   get state(): ClientState {
     return this.#state;
   }

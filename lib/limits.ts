@@ -124,6 +124,10 @@ export const clientReconnectFirstMs = 250;
 export const clientReconnectMaxMs = 15_000;
 export const clientOutgoingMax = 10_000;
 export const clientHistoryPageMessages = 20;
+export const clientNoticesMax = 5;
+export const clientQuitWaitMs = 10_000;
+export const clientQuitLookMs = 20;
+export const clientExitDeadlineMs = 2_000;
 export const inputHistoryMaxLines = 200;
 export const inputMaxUnits = 16_000;
 

@@ -4,12 +4,14 @@
  */
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import type { Ask } from "./terminal.ts";
+import type { Ask, AskOptions } from "./ask.ts";
 
 export class Pipe implements Ask {
   readonly #output: Writable;
   readonly #lines: AsyncIterator<string>;
   readonly #close: () => void;
+  #next: Promise<IteratorResult<string>> | null = null;
+  ended = false;
 
   constructor({ input, output }: { input: Readable; output: Writable }) {
     this.#output = output;
@@ -18,10 +20,22 @@ export class Pipe implements Ask {
     this.#close = () => reader.close();
   }
 
-  async ask(prompt: string): Promise<string | null> {
-    this.#output.write(`${prompt}\n`);
-    const { value, done } = await this.#lines.next();
-    return done ? null : value;
+  async ask(prompt: string | (() => string), { signal }: AskOptions = {}): Promise<string | null> {
+    if (this.ended || signal?.aborted) return null;
+    this.#output.write(`${typeof prompt === "string" ? prompt : prompt()}\n`);
+    // A line that was being waited for when the question ended is the answer to the next one.
+    this.#next ??= this.#lines.next();
+    const aborted = new Promise<null>((resolve) => signal?.addEventListener("abort", () => resolve(null)));
+    const answer = await Promise.race([this.#next, aborted]);
+    if (!answer) return null;
+    this.#next = null;
+    if (!answer.done) return answer.value;
+    this.ended = true;
+    return null;
+  }
+
+  refresh(): void {
+    // Nothing is drawn twice.
   }
 
   print(text: string): void {

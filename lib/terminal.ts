@@ -4,18 +4,9 @@
  * Secrets are not drawn at all ([C-3]). The terminal is given back as it was, however the program ends.
  */
 import type { ReadStream, WriteStream } from "node:tty";
+import type { Ask, AskOptions } from "./ask.ts";
 import { columnsOf, graphemeColumns, graphemesOf } from "./displayText.ts";
 import { type EditorEvent, LineEditor } from "./lineEditor.ts";
-
-/** What the menus talk to: a terminal, or a pipe. */
-export interface Ask {
-  /** One line; null when there will be no more. */
-  ask(prompt: string, options?: { secret?: boolean }): Promise<string | null>;
-  /** One or more lines of harmless text. */
-  print(text: string): void;
-  /** Gives the terminal back. */
-  close(): void;
-}
 
 export interface TerminalOptions {
   input: ReadStream;
@@ -29,8 +20,8 @@ export class Terminal implements Ask {
   readonly #input: ReadStream;
   readonly #output: WriteStream;
   readonly #editor = new LineEditor();
-  #prompt = "";
-  #secret = false;
+  #prompt: () => string = () => "";
+  #options: AskOptions = {};
   /** Whoever waits for a line; without one the input is not drawn, and typed lines wait. */
   #waiting: ((line: string | null) => void) | null = null;
   readonly #typed: string[] = [];
@@ -54,16 +45,25 @@ export class Terminal implements Ask {
     this.#start();
   }
 
-  ask(prompt: string, { secret = false }: { secret?: boolean } = {}): Promise<string | null> {
-    if (this.#ended && this.#typed.length === 0) return Promise.resolve(null);
-    this.#prompt = prompt;
-    this.#secret = secret;
+  get ended(): boolean {
+    return this.#ended && this.#typed.length === 0;
+  }
+
+  ask(prompt: string | (() => string), options: AskOptions = {}): Promise<string | null> {
+    if (this.ended || options.signal?.aborted) return Promise.resolve(null);
+    this.#prompt = typeof prompt === "string" ? () => prompt : prompt;
+    this.#options = options;
     return new Promise((resolve) => {
       this.#waiting = resolve;
+      options.signal?.addEventListener("abort", () => this.#abandon(resolve), { once: true });
       const typed = this.#typed.shift();
       if (typed === undefined) this.#draw();
       else this.#answer(typed);
     });
+  }
+
+  refresh(): void {
+    this.#redraw();
   }
 
   print(text: string): void {
@@ -127,14 +127,24 @@ export class Terminal implements Ask {
     }
   }
 
-  /** The line stays on the screen as it was asked for, a secret without its text. */
+  /** The line stays on the screen as it was asked for, a secret without its text, a fleeting one not at all. */
   #answer(line: string): void {
     const waiting = this.#waiting;
+    const { secret = false, fleeting = false } = this.#options;
     this.#waiting = null;
-    const shown = this.#prompt + (this.#secret ? "" : line);
-    this.#output.write(`${this.#erasure()}${shown}\r\n`);
-    if (!this.#secret) this.#editor.remember(line);
+    const shown = fleeting ? "" : `${this.#prompt()}${secret ? "" : line}\r\n`;
+    this.#output.write(`${this.#erasure()}${shown}`);
+    if (!secret) this.#editor.remember(line);
     waiting?.(line);
+  }
+
+  /** The question has ended without an answer; what was typed stays for the next one. */
+  #abandon(resolve: (line: null) => void): void {
+    if (this.#waiting !== resolve) return;
+    this.#waiting = null;
+    if (this.#options.secret) this.#editor.clear();
+    this.#output.write(this.#erasure());
+    resolve(null);
   }
 
   #end(): void {
@@ -165,17 +175,18 @@ export class Terminal implements Ask {
   /** Draws prompt and text, and puts the cursor where it belongs. */
   #drawing(): string {
     if (!this.#waiting) return "";
-    const text = this.#secret ? "" : this.#editor.text;
-    const before = this.#secret ? "" : this.#editor.beforeCursor;
+    const prompt = this.#prompt();
+    const text = this.#options.secret ? "" : this.#editor.text;
+    const before = this.#options.secret ? "" : this.#editor.beforeCursor;
     const columns = Math.max(this.#output.columns || 80, 2);
-    const cursor = placeOf(this.#prompt + before, columns);
-    const end = placeOf(this.#prompt + text, columns);
+    const cursor = placeOf(prompt + before, columns);
+    const end = placeOf(prompt + text, columns);
     // A full last row leaves the cursor hanging at its edge: a new row makes its place certain.
     const edge = end.column === 0 && end.row > 0 ? "\r\n" : "";
     this.#rowsAbove = cursor.row;
     const up = end.row > cursor.row ? `\u001b[${end.row - cursor.row}A` : "";
     const right = cursor.column > 0 ? `\u001b[${cursor.column}C` : "";
-    return `${this.#prompt}${text}${edge}${up}\r${right}`;
+    return `${prompt}${text}${edge}${up}\r${right}`;
   }
 }
 

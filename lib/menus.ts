@@ -1,0 +1,203 @@
+/**
+ * menus: the first generation's two menus, in two languages (clause [C-1]): log in, register, quit; then who is online,
+ * send messages, message list, quit. A mistake gets one sentence and the question again ([C-6]).
+ */
+import type { Ask } from "./ask.ts";
+import { ChatClient } from "./chatClient.ts";
+import { ChatView, readUserId } from "./chatView.ts";
+import { type Clock } from "./clock.ts";
+import { codes } from "./codes.ts";
+import { harmless } from "./displayText.ts";
+import type { Texts } from "./lang.ts";
+import * as limits from "./limits.ts";
+import { register } from "./registration.ts";
+
+export interface MenusOptions {
+  ask: Ask;
+  texts: Texts;
+  clock: Clock;
+  host: string;
+  port: number;
+  /** Who logs in, where the command line said so. */
+  userId: number | null;
+  /** This installation's device name. */
+  device: string;
+}
+
+type Left = "back" | "quit";
+
+/** Runs the menus until the person quits, or there are no more lines. */
+export async function runMenus(options: MenusOptions): Promise<void> {
+  const { ask, texts, host, port } = options;
+  ask.print(`---- ${texts.welcome} ----\n${texts.server(host, port)}`);
+  let left: Left = "back";
+  // A user id on the command line means: log in right away.
+  if (options.userId !== null) left = await logIn(options, options.userId);
+  while (left === "back") {
+    const choice = await chooseFrom(ask, texts, texts.firstMenu);
+    if (choice === 1) left = await logIn(options, null);
+    else if (choice === 2) await registerUser(options);
+    else left = "quit";
+  }
+  ask.print(texts.bye);
+}
+
+/** Prints a menu and asks until the answer is one of it; null when there are no more lines, or the signal came. */
+async function chooseFrom(
+  ask: Ask,
+  texts: Texts,
+  menu: readonly string[],
+  signal?: AbortSignal,
+): Promise<number | null> {
+  ask.print(menu.map((entry, index) => `  ${index + 1}. ${entry}`).join("\n"));
+  return askUntil(ask, texts.choose(menu.length), signal ? { signal } : {}, (line) => {
+    const choice = Number(line.trim());
+    const fits = /^[0-9]{1,2}$/.test(line.trim()) && choice >= 1 && choice <= menu.length;
+    return fits ? choice : { wrong: texts.notAChoice(harmless(line.trim()).slice(0, 20), menu.length) };
+  });
+}
+
+/** Asks until `read` is content; its sentence goes before the question is asked again. */
+async function askUntil<T extends string | number>(
+  ask: Ask,
+  prompt: string,
+  options: { secret?: boolean; signal?: AbortSignal },
+  read: (line: string) => T | { wrong: string },
+): Promise<T | null> {
+  for (;;) {
+    const line = await ask.ask(prompt, options);
+    if (line === null) return null;
+    const value = read(line);
+    if (typeof value !== "object") return value;
+    ask.print(value.wrong);
+  }
+}
+
+function askUserId({ ask, texts }: MenusOptions): Promise<number | null> {
+  return askUntil(ask, texts.askUserId, {}, (line) => readUserId(line) ?? { wrong: texts.badUserId });
+}
+
+function askPassword({ ask, texts }: MenusOptions): Promise<string | null> {
+  return askUntil(ask, texts.askPassword, { secret: true }, (line) => {
+    const bytes = Buffer.byteLength(line);
+    const fits = bytes > 0 && bytes <= limits.passwordMaxBytes;
+    return fits ? line : { wrong: texts.badPassword(limits.passwordMaxBytes) };
+  });
+}
+
+function askUserName({ ask, texts }: MenusOptions): Promise<string | null> {
+  return askUntil(ask, texts.askUserName, {}, (line) => {
+    const name = line.trim();
+    const length = [...name].length;
+    // What the screen would have to make harmless is no name.
+    const fits = length > 0 && length <= limits.userNameMaxCodePoints && harmless(name) === name;
+    return fits ? name : { wrong: texts.badUserName(limits.userNameMaxCodePoints) };
+  });
+}
+
+async function registerUser(options: MenusOptions): Promise<void> {
+  const { ask, texts, host, port } = options;
+  const userId = await askUserId(options);
+  const userPwd = userId === null ? null : await askPassword(options);
+  const userName = userPwd === null ? null : await askUserName(options);
+  if (userId === null || userPwd === null || userName === null) return;
+  try {
+    const { code, error } = await register({ host, port }, { userId, userPwd, userName });
+    const why = texts.codes[code] ?? harmless(error);
+    ask.print(code === codes.ok ? texts.registered(userId) : texts.notRegistered(why));
+  } catch (error) {
+    ask.print(texts.unreachable(`${host}:${port}`, harmless((error as Error).message)));
+  }
+}
+
+async function logIn(options: MenusOptions, givenUserId: number | null): Promise<Left> {
+  const { ask, texts, host, port, device, clock } = options;
+  const userId = givenUserId ?? (await askUserId(options));
+  const password = userId === null ? null : await askPassword(options);
+  if (userId === null || password === null) return "quit";
+  const over = new AbortController();
+  const view = new ChatView({ ask, texts, clock, over });
+  const client = new ChatClient({
+    host,
+    port,
+    userId,
+    password,
+    device,
+    clock,
+    events: {
+      state: (state) => view.state(state),
+      message: (message) => view.message(message),
+      gap: (gap) => view.gap(gap),
+      presence: (change) => view.presence(change),
+    },
+  });
+  view.attach(client);
+  try {
+    const { code, error, userName = "", convs = [] } = await client.login();
+    if (code !== codes.ok) {
+      ask.print(texts.notLoggedIn(texts.codes[code] ?? harmless(error)));
+      return "back";
+    }
+    ask.print(`---- ${texts.loggedIn(harmless(userName), userId)} ----`);
+    for (const { conv, userName: peer, unread } of convs) {
+      const who = conv === "all" ? texts.everyone : `${harmless(peer)}(${conv.slice(2)})`;
+      if (unread > 0) ask.print(`  ${texts.unread(who, unread)}`);
+    }
+    view.open();
+  } catch (error) {
+    ask.print(texts.unreachable(`${host}:${port}`, harmless((error as Error).message)));
+    return "back";
+  }
+  const left = await secondMenu(options, client, { view, over });
+  await waitForUnsent(options, client);
+  client.logout();
+  return left;
+}
+
+async function secondMenu(
+  { ask, texts }: MenusOptions,
+  client: ChatClient,
+  { view, over }: { view: ChatView; over: AbortController },
+): Promise<Left> {
+  while (client.state.kind !== "ended") {
+    const choice = await chooseFrom(ask, texts, texts.secondMenu, over.signal);
+    if (choice === null) return over.signal.aborted ? "back" : "quit";
+    if (choice === 1) await view.showUsers(client);
+    else if (choice === 2) {
+      if ((await view.run(client)) === "quit") return "quit";
+    } else if (choice === 3) await readBack({ ask, texts }, client, { view, over });
+    else return "quit";
+  }
+  return "back";
+}
+
+/** The message list: whose, then page after page, the newest first. */
+async function readBack(
+  { ask, texts }: { ask: Ask; texts: Texts },
+  client: ChatClient,
+  { view, over }: { view: ChatView; over: AbortController },
+): Promise<void> {
+  const { signal } = over;
+  const conv = await askUntil(ask, texts.askHistory, { signal }, (line) => {
+    if (line.trim() === "") return "all";
+    const userId = readUserId(line);
+    return userId === null ? { wrong: texts.badUserId } : `u:${userId}`;
+  });
+  if (conv === null) return;
+  view.forgetHistory();
+  while (await view.showHistory(client, conv)) {
+    const line = await ask.ask(texts.askOlder, { signal });
+    if (line === null || line.trim() !== "") break;
+  }
+  view.forgetHistory();
+}
+
+/** What was typed before the end is still said, as long as it is not hopeless. */
+async function waitForUnsent({ ask, texts, clock }: MenusOptions, client: ChatClient): Promise<void> {
+  if (client.unsent === 0 || client.state.kind === "ended") return;
+  ask.print(texts.waitingUnsent(client.unsent));
+  const endMs = clock.monotonicMs() + limits.clientQuitWaitMs;
+  while (client.unsent > 0 && clock.monotonicMs() < endMs) {
+    await new Promise<void>((resolve) => clock.after(limits.clientQuitLookMs, resolve));
+  }
+}
