@@ -4,10 +4,9 @@
  * Run it with `npm start` or `npx tsx server.ts`.
  */
 import { realpathSync } from "node:fs";
-import { hostname } from "node:os";
-import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { newNodeName } from "./lib/alive.ts";
 import { Appender } from "./lib/appender.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { CursorDao } from "./lib/cursorDao.ts";
@@ -54,7 +53,7 @@ export interface RunningServer {
 /** Makes the parts, joins them, listens. Throws an Error of one line when it cannot. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { clock = systemClock, rate } = options;
-  const node = options.node ?? `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const node = options.node ?? newNodeName();
   const journal = options.journal ?? createJournal(node, (line) => process.stderr.write(line));
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;

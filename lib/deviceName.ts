@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "./alive.ts";
 import { devicesPerUserMax } from "./limits.ts";
 
 /** Claims a device name until the process ends. Never throws: without a folder it is a name for this time only. */
@@ -51,13 +52,4 @@ function claim(path: string): boolean {
     fs.rmSync(path, { force: true });
   }
   return false;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

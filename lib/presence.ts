@@ -4,6 +4,7 @@
  * that came in the middle, or was slow, gets exactly what it lacks, netted. Redis holds the counts of all nodes: what
  * it says is the truth about who has left; while it is away nobody leaves.
  */
+import { hasEnded } from "./alive.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { parsePresenceChange } from "./presenceDao.ts";
 import { type Journal, reasonOf } from "./journal.ts";
@@ -62,6 +63,9 @@ export class PresenceBoard implements Presence {
 
   /** Takes part: registers the node, reads who is online. Call once, before the first session. */
   async open(): Promise<void> {
+    // A server that was killed leaves its users behind: where it can be known, that lasts no lease.
+    const ended = (await this.#dao.nodes()).filter(hasEnded);
+    if (ended.length > 0) await this.#dao.sweep(ended);
     await this.#join();
     this.#timers = [
       this.#clock.every(limits.leaseBeatMs, () => void this.#beat()),

@@ -51,9 +51,14 @@ export class PresenceDao {
     return totals;
   }
 
-  /** Takes out the nodes whose lease has run out; their names. */
-  async sweep(): Promise<string[]> {
-    return (await this.#store.run(sweepScript, keys, [presenceBell])) as string[];
+  /** Takes out the nodes whose lease has run out, and those of `ended`; their names. */
+  async sweep(ended: string[] = []): Promise<string[]> {
+    return (await this.#store.run(sweepScript, keys, [presenceBell, ...ended])) as string[];
+  }
+
+  /** Names of all nodes that hold a lease. */
+  async nodes(): Promise<string[]> {
+    return (await this.#store.call("ZRANGE", onlineNodesKey, 0, -1)) as string[];
   }
 
   /** Everybody online, with the version it is true for. */

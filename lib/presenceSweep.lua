@@ -1,10 +1,15 @@
--- presenceSweep: takes out nodes whose lease has run out, with their users.
+-- presenceSweep: takes out nodes whose lease has run out, and nodes known to have ended, with their users.
 -- KEYS  1 {online}:users   2 {online}:nodes   3 {online}:version   4 prefix of the node hashes (same slot)
--- ARGV  1 channel
+-- ARGV  1 channel   then names of nodes known to have ended
 -- returns the names of the nodes taken out
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('(%d', now))
+for i = 2, #ARGV do
+  -- Its score is still above now, or it would be in the list already.
+  local score = redis.call('ZSCORE', KEYS[2], ARGV[i])
+  if score and tonumber(score) >= now then dead[#dead + 1] = ARGV[i] end
+end
 if #dead == 0 then return dead end
 local offline = {}
 for _, node in ipairs(dead) do

@@ -10,6 +10,7 @@ import * as fs from "node:fs";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { isAlive } from "./alive.ts";
 import { type Clock, delay } from "./clock.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
@@ -239,15 +240,6 @@ function missingBinary(): string {
       ? "brew install redis"
       : "sudo apt-get install redis-server";
   return `redis-server is not on the PATH; type: ${command}  (or give --redis URL)`;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 function readText(path: string): string {
