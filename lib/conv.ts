@@ -19,7 +19,8 @@ export function storedConv(conv: string, reader: number): StoredConv {
   if (conv === allConv) return allConv;
   const match = /^u:([1-9]\d{0,15})$/.exec(conv);
   const peer = match ? Number(match[1]) : NaN;
-  if (!Number.isSafeInteger(peer)) throw new CodedError(codes.notFound, { detail: `conv ${conv}` });
+  if (!Number.isSafeInteger(peer))
+    throw new CodedError(codes.notFound, { detail: `conv ${conv.slice(0, 64)}` });
   return privateConv(reader, peer);
 }
 

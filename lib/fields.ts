@@ -47,10 +47,12 @@ export function text(minUnits: number, maxUnits: number): Reader<string> {
   };
 }
 
-/** A string of 1 to maxBytes bytes of UTF-8. */
-export function secret(maxBytes: number): Reader<string> {
+/** A string of minBytes (0 or 1) to maxBytes bytes of UTF-8. */
+export function secret(minBytes: 0 | 1, maxBytes: number): Reader<string> {
   return (value, path) => {
-    if (typeof value !== "string" || value.length === 0) refuse(path, `1 to ${maxBytes} bytes of text`);
+    if (typeof value !== "string" || value.length < minBytes) {
+      refuse(path, `${minBytes} to ${maxBytes} bytes of text`);
+    }
     const wellFormed = value.toWellFormed();
     if (Buffer.byteLength(wellFormed) > maxBytes) tooLong(path, `at most ${maxBytes} bytes`);
     return wellFormed;
@@ -58,7 +60,7 @@ export function secret(maxBytes: number): Reader<string> {
 }
 
 // Controls, line separators and the bidi controls: a name with them can forge a line on another person's screen.
-const unfitForName = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u;
+const unfitForName = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/u;
 
 /** A name: 1 to maxCodePoints code points, no control characters. */
 export function personName(maxCodePoints: number): Reader<string> {
@@ -73,9 +75,17 @@ export function personName(maxCodePoints: number): Reader<string> {
   };
 }
 
-/** A string that the whole of `pattern` matches; `wanted` says it for people. */
-export function pattern(pattern: RegExp, wanted: string): Reader<string> {
-  return (value, path) => (typeof value === "string" && pattern.test(value) ? value : refuse(path, wanted));
+/** A string that `fits`, of at most maxUnits UTF-16 units; `wanted` says it for people. */
+export function textThat(
+  fits: (text: string) => boolean,
+  wanted: string,
+  maxUnits: number = Infinity,
+): Reader<string> {
+  return (value, path) => {
+    if (typeof value !== "string") refuse(path, wanted);
+    if (value.length > maxUnits) tooLong(path, wanted);
+    return fits(value) ? value : refuse(path, wanted);
+  };
 }
 
 /** One of the given values. */

@@ -12,7 +12,7 @@ export interface Journal {
 
 const valueMaxChars = 256;
 // JSON.stringify leaves C1, line separators and bidi controls as they are; a terminal does not.
-const unsafe = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const unsafe = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** A journal that hands each line (with its newline) to `sink`; `node` stands in every line. */
 export function createJournal(node: string, sink: (line: string) => void): Journal {

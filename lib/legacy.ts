@@ -33,7 +33,7 @@ function payloadBytes(frame: Buffer): number {
   return frame.length - limits.frameHeaderBytes;
 }
 
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Control characters become their pictures, C1 and bidi controls U+FFFD: visible, and without effect ([G-6]). */
 function neutralised(text: string): string {

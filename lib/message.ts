@@ -16,26 +16,33 @@ import {
   object,
   oneOf,
   optional,
-  pattern,
   personName,
   secret,
   text,
+  textThat,
 } from "./fields.ts";
 import { FrameError, encodeFrame } from "./frame.ts";
 import * as limits from "./limits.ts";
+import { parseId } from "./messageId.ts";
 
 const userId = integer(1, limits.userIdMax);
-const mid = pattern(/^[!-~]{1,64}$/, "1 to 64 characters from ! to ~");
-const device = pattern(/^[A-Za-z0-9._-]{1,32}$/, "1 to 32 of A-Z a-z 0-9 . _ -");
-const id = pattern(/^(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})$/, "<epoch>-<seq>");
+// A mid that is too long cannot be read either: it is 400 like any other ([S-6]).
+const mid = textThat((one) => /^[!-~]{1,64}$/.test(one), "1 to 64 characters from ! to ~");
+const device = textThat(
+  (one) => /^[A-Za-z0-9._-]+$/.test(one),
+  `1 to ${limits.deviceMaxChars} of A-Z a-z 0-9 . _ -`,
+  limits.deviceMaxChars,
+);
+const id = textThat((one) => parseId(one) !== null, "<epoch>-<seq>");
 const anyText = text(0, limits.frameMaxBytes);
-const conv = text(1, 64);
+// Which of them name a conversation is not a question of shape ([M-6]).
+const conv = anyText;
 const count = integer(0);
 const code = integer(0, 999);
 
 const registeringUser = {
   userId,
-  userPwd: secret(limits.passwordMaxBytes),
+  userPwd: secret(1, limits.passwordMaxBytes),
   userName: personName(limits.userNameMaxCodePoints),
   sex: optional(text(0, limits.sexMaxUnits)),
 } satisfies Shape;
@@ -62,7 +69,7 @@ export const clientShapes = {
   LoginMes: {
     userId,
     // Checked here only for length: an absent or empty one is a wrong password unless there is a token.
-    userPwd: optional(text(0, limits.passwordMaxBytes)),
+    userPwd: optional(secret(0, limits.passwordMaxBytes)),
     v: optional(oneOf(2)),
     device: optional(device),
     token: optional(text(0, limits.tokenMaxChars)),
@@ -113,7 +120,7 @@ export const serverShapes = {
     retryMs: optional(count),
   },
   HistoryResMes: { code, error: anyText, conv, messages: list(object(deliveredMessage)), more: flag },
-  UsersResMes: { code, error: optional(anyText), total: count, users: list(person), more: flag },
+  UsersResMes: { code, total: count, users: list(person), more: flag },
   GapMes: { conv, after: id, before: id, count, reason: oneOf("trimmed", "lost", "skipped") },
   PongMes: { n: count },
   GoAwayMes: { code, reason: anyText, retryMs: optional(count) },
