@@ -220,7 +220,8 @@ export class Connection implements Peer {
     this.#alone = alone;
     const settle = (value: Answer): void => {
       pending.answer = value;
-      if (alone) this.#alone = false;
+      // After an answer that ends the connection nothing more is begun.
+      if (alone && value.close === undefined) this.#alone = false;
       this.#guard(() => this.#flush());
     };
     if (answer instanceof Promise) answer.then(settle, (error: unknown) => this.#fail(error));

@@ -44,7 +44,14 @@ export class Doorbell {
     this.#node = node;
     this.#subscriber = store.subscriber();
     this.#subscriber.on("error", () => undefined); // The command connection tells the same story.
-    this.#subscriber.on("message", (channel: string, text: string) => this.#heard(channel, text));
+    this.#subscriber.on("message", (channel: string, text: string) => {
+      try {
+        this.#heard(channel, text);
+      } catch (error) {
+        // Anybody can publish: what is not understood must not end the process ([K-6]).
+        journal.write("bell_not_understood", { channel, reason: reasonOf(error) });
+      }
+    });
     this.#subscriber.on("ready", () => this.#listener?.missed());
     // An idle subscriber has nothing pending, so only a ping of our own finds a half-open link.
     this.#ping = clock.every(1000, () => {
