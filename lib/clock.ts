@@ -13,7 +13,7 @@ export interface Clock {
   wallMs(): number;
   /** Ms since an arbitrary point; never goes back. */
   monotonicMs(): number;
-  /** Calls once, after delayMs. */
+  /** Calls once, when delayMs or more went by. */
   after(delayMs: number, callback: () => void): Timer;
   /** Calls again and again, every intervalMs. */
   every(intervalMs: number, callback: () => void): Timer;
@@ -24,7 +24,14 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
+    const dueMs = performance.now() + delayMs;
+    // A timer of Node counts from when its turn of the event loop began: in a long turn it fires too early.
+    const fire = (): void => {
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) handle = setTimeout(fire, Math.ceil(leftMs));
+      else callback();
+    };
+    let handle = setTimeout(fire, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
   every(intervalMs, callback) {
