@@ -111,7 +111,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   store.onReady(() => smsProcess.forgetHints());
   await doorbell.open({
     rang: (conv) => follow.rang(conv),
-    replaced: (userId, device, session) => userMgr.replace(userId, device, session),
+    replaced: (userId, device, session) => userMgr.replacedElsewhere(userId, device, session),
     presenceChanged: (change) => presence.changed(change),
     missed: () => {
       follow.missed();

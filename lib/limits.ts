@@ -64,6 +64,7 @@ export const fanoutEntryOverheadBytes = 280;
 export const fanoutFlushMaxBytes = 64 * 1024;
 export const presenceWindowMs = 50;
 export const presenceSlowRetryMs = 500;
+export const presenceMoveMs = 1_000;
 export const presenceLogMaxChanges = 200_000;
 export const presenceSnapshotStaleMax = 64;
 export const presenceFanoutMaxUsers = 20_000;

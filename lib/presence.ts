@@ -45,6 +45,7 @@ export class PresenceBoard implements Presence {
   #lastFlushMs = 0;
   #flushing = false;
   #leaseSinceMs: number | null = null;
+  readonly #moving = new Set<Timer>();
   #timers: Timer[] = [];
 
   constructor({ presenceDao, clock, journal }: PresenceOptions) {
@@ -75,7 +76,7 @@ export class PresenceBoard implements Presence {
 
   /** The node goes: its users are no longer counted. */
   async close(): Promise<void> {
-    for (const timer of this.#timers) timer.cancel();
+    for (const timer of [...this.#timers, ...this.#moving]) timer.cancel();
     this.#windowTimer?.cancel();
     await this.#dao.join([]).catch(() => undefined);
   }
@@ -89,12 +90,16 @@ export class PresenceBoard implements Presence {
     this.#changed(userId);
   }
 
-  left(session: Session): void {
+  left(session: Session, moved: boolean): void {
     this.#told.delete(session);
-    const shown = session.presence ? this.#shown.get(session.userId) : undefined;
-    if (!shown) return;
-    shown.count--;
-    this.#changed(session.userId);
+    if (!session.presence) return;
+    if (!moved) return this.#uncount(session.userId);
+    // The other node counts the user with its next window; until then this one does, or all would be told a gap.
+    const timer = this.#clock.after(limits.presenceMoveMs, () => {
+      this.#moving.delete(timer);
+      this.#uncount(session.userId);
+    });
+    this.#moving.add(timer);
   }
 
   start(session: Session): void {
@@ -149,6 +154,13 @@ export class PresenceBoard implements Presence {
     this.#log.push({ userId, userName, online: false });
   }
 
+  #uncount(userId: number): void {
+    const shown = this.#shown.get(userId);
+    if (!shown) return;
+    shown.count--;
+    this.#changed(userId);
+  }
+
   #changed(userId: number): void {
     this.#dirty.add(userId);
     this.#openWindow();
@@ -188,13 +200,16 @@ export class PresenceBoard implements Presence {
       const counts = users.map((userId) => this.#countOf(userId));
       const result = await this.#dao.beat(counts);
       if (!result) return await this.#join();
+      // Published changes come on another connection, and may have overtaken this answer: its totals are old then.
+      const overtaken = result.version < this.#version;
       for (const { userId, userName } of counts) {
         // A change that came while Redis was asked is in the next window.
         if (this.#dirty.has(userId)) continue;
-        if ((result.totals.get(userId) ?? 0) > 0) this.#setOnline(userId, userName);
-        else this.#setOffline(userId);
+        if (!overtaken && (result.totals.get(userId) ?? 0) > 0) this.#setOnline(userId, userName);
+        else if (!overtaken) this.#setOffline(userId);
         if (this.#shown.get(userId)?.count === 0) this.#shown.delete(userId);
       }
+      if (overtaken) await this.#resync();
     } catch (error) {
       for (const userId of users) this.#dirty.add(userId);
       throw error;
@@ -342,7 +357,10 @@ export class PresenceBoard implements Presence {
   /** Reads the whole list; the difference is told like any change. */
   async #resync(): Promise<void> {
     try {
+      const known = this.#version;
       const { version, users } = await this.#dao.readAll();
+      // A change that was published after the reading may have overtaken its answer.
+      if (version < this.#version && this.#version !== known) return await this.#resync();
       this.#version = version;
       for (const [userId, userName] of users) this.#setOnline(userId, userName);
       for (const userId of [...this.#view.keys()]) {

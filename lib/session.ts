@@ -106,7 +106,8 @@ export interface Reading {
 export interface Presence {
   /** The session counts from now on. */
   came(session: Session): void;
-  left(session: Session): void;
+  /** `moved`: a newer session of the same device is on another node, so the user has not left. */
+  left(session: Session, moved: boolean): void;
   /** Tells the session who is online, and every change after that. Call when LoginResMes was written. */
   start(session: Session): void;
   readonly total: number;

@@ -53,7 +53,7 @@ export class UserMgr {
     this.#count++;
     this.#presence.came(session);
     if (session.legacy === null) {
-      this.replace(session.userId, session.device, session.key);
+      this.#replace(session, false);
       this.#doorbell.ringReplaced(session.userId, session.device, session.key);
     }
     this.#journal.write("session_opened", {
@@ -64,18 +64,24 @@ export class UserMgr {
     });
   }
 
-  /** Ends the sessions of a device other than the one with this key. */
-  replace(userId: number, device: string, key: string): void {
-    for (const session of [...this.sessionsOf(userId)]) {
-      if (session.legacy !== null || session.device !== device || session.key === key) continue;
+  /** Another node has a newer session of this device, the one with this key. */
+  replacedElsewhere(userId: number, device: string, key: string): void {
+    this.#replace({ userId, device, key }, true);
+  }
+
+  /** Ends the sessions of the device of `newer` other than that one. */
+  #replace(newer: Pick<Session, "userId" | "device" | "key">, moved: boolean): void {
+    for (const session of [...this.sessionsOf(newer.userId)]) {
+      if (session.legacy !== null || session.device !== newer.device || session.key === newer.key) continue;
       session.output.write(encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" }));
+      // Removed before it is closed: the connection's own end would not know that the user has only moved.
+      this.remove(session, "replaced", moved);
       session.output.close("replaced");
-      this.remove(session, "replaced");
     }
   }
 
-  /** The session has gone. Safe to repeat. */
-  remove(session: Session, reason: string): void {
+  /** The session has gone; `moved`: to another node. Safe to repeat. */
+  remove(session: Session, reason: string, moved = false): void {
     if (session.closed) return;
     session.closed = true;
     const sessions = this.#sessions.get(session.userId);
@@ -83,7 +89,7 @@ export class UserMgr {
     if (sessions.size === 0) this.#sessions.delete(session.userId);
     this.#count--;
     this.#reading.stop(session);
-    this.#presence.left(session);
+    this.#presence.left(session, moved);
     this.#doorbell.release(session.userId);
     this.#journal.write("session_closed", {
       userId: session.userId,
