@@ -45,6 +45,8 @@ export interface ProcessorOptions {
 }
 
 const nothing: Answer = { frames: [] };
+/** What a legacy session may say: the answers to the rest are of a generation it does not know ([G-8]). */
+const firstGeneration: ReadonlySet<ClientType> = new Set(["SmsMes", "NotifyUserStatusMes", "LogoutMes"]);
 
 export class Processor {
   readonly #userProcess: UserProcess;
@@ -117,7 +119,7 @@ export class Processor {
     }
     const rule = this.#rules[message.type] as Rule<ClientType>;
     const about = { of: message.type, ...(message.type === "SmsMes" && { mid: message.fields.mid }) };
-    const refused = this.#gate(peer, rule);
+    const refused = this.#gate(peer, message.type, rule);
     if (refused) return { alone: false, answer: refusal(peer, refused, about) };
     return { alone: rule.alone, answer: this.#handled(peer, rule, message, about) };
   }
@@ -127,10 +129,13 @@ export class Processor {
     if (peer.session) this.#userProcess.leave(peer.session, reason);
   }
 
-  #gate(peer: Peer, rule: Rule<ClientType>): CodedError | null {
+  #gate(peer: Peer, type: ClientType, rule: Rule<ClientType>): CodedError | null {
     if (rule.when === "after log-in" && peer.session === null) return new CodedError(codes.notLoggedIn);
     if (rule.when === "before log-in" && peer.session !== null) {
       return new CodedError(codes.malformed, { detail: "already logged in" });
+    }
+    if (peer.session?.legacy && !firstGeneration.has(type)) {
+      return new CodedError(codes.malformed, { detail: "wants v: 2 at log-in" });
     }
     return null;
   }

@@ -4,7 +4,7 @@
  * plain: two fields, so that a plain password that looks like a hash is never taken for one.
  */
 import { usersKey } from "./keys.ts";
-import { knownUsersMax, userNameMaxCodePoints } from "./limits.ts";
+import { knownUsersMax, sexMaxUnits, userNameMaxCodePoints } from "./limits.ts";
 import { Script, type RedisStore } from "./redis.ts";
 
 const replaceField = new Script("replaceField");
@@ -78,7 +78,7 @@ function parseUser(userId: number, json: string): StoredUser | null {
   const record = {
     userId,
     userName: [...textOf("userName").toWellFormed()].slice(0, userNameMaxCodePoints).join(""),
-    sex: textOf("sex"),
+    sex: textOf("sex").slice(0, sexMaxUnits).toWellFormed(),
     pwd: textOf("pwd"),
     since: textOf("since"),
   };
