@@ -260,6 +260,8 @@ export class Connection implements Peer {
 
   #onEnd(): void {
     this.#heardAll = true;
+    // Where our end came first, theirs is a clean one all the same ([G-9]): they have read up to it.
+    if (this.#state === "ending") this.#pacer?.ended(true);
     this.#work();
   }
 
