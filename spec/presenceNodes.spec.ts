@@ -1,0 +1,210 @@
+/**
+ * presenceNodes: presence over several servers of one Redis when something goes wrong: a server is killed, one is taken
+ * for dead, an answer of Redis is overtaken by what was published after it (clause [P-2]).
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { connectRedis } from "../lib/redis.ts";
+import { PresenceBoard } from "../lib/presence.ts";
+import { PresenceDao } from "../lib/presenceDao.ts";
+import { Session } from "../lib/session.ts";
+import { ManualClock } from "./helpers/manualClock.ts";
+import { type Told, came, left, toldOf } from "./helpers/online.ts";
+import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+import { type SpecServer, spawnServer, startSpecServer } from "./helpers/server.ts";
+import { until } from "./helpers/wait.ts";
+import { type WireClient, newUser } from "./helpers/wireClient.ts";
+
+const windowMs = 50;
+const clock = new ManualClock();
+let redis: SpecRedis;
+let one: SpecServer;
+let two: SpecServer;
+
+before(async () => {
+  redis = await startRedis();
+  one = await startSpecServer({ redis, clock, node: "one" });
+  two = await startSpecServer({ redis, clock, node: "two" });
+});
+after(async () => {
+  await one.close();
+  await two.close();
+  await redis.stop();
+});
+
+/** Ends windows until the client was told so. */
+async function hearsOf(client: WireClient, userId: number, last: Told): Promise<void> {
+  const key = JSON.stringify(last);
+  await until(`to be told ${key}`, () => {
+    if (JSON.stringify(toldOf(client, [userId]).at(-1)) === key) return true;
+    clock.advance(windowMs);
+    return false;
+  });
+}
+
+/** Somebody comes; when everybody was told so, they were told all that was before. */
+async function fence(userId: number, watchers: WireClient[], port = one.port): Promise<void> {
+  const newcomer = await newUser(port, userId);
+  for (const watcher of watchers) await hearsOf(watcher, userId, came(userId));
+  newcomer.destroy();
+}
+
+test("[P-2] the users of a killed server are told as gone when its lease has run out", async () => {
+  const watcher = await newUser(one.port, 4080);
+  const killed = await spawnServer(["--redis", redis.url]);
+  const client = await newUser(killed.port, 4081);
+  await hearsOf(watcher, 4081, came(4081));
+  await killed.kill("SIGKILL");
+  const node = (await redis.client.zrange("{online}:nodes", "0", "-1")).find(
+    (name) => !/^(one|two)$/.test(name),
+  );
+  assert.ok(node, "its lease is there");
+  const leaseMs = Number(await redis.client.zscore("{online}:nodes", node)) - Date.now();
+  assert.ok(leaseMs > 5000 && leaseMs <= 10_000, `a lease of ${leaseMs} ms`);
+  await fence(4082, [watcher]);
+  assert.deepEqual(toldOf(watcher, [4081]), [came(4081)], "it may be only slow");
+  // As if 10 s had gone by for Redis, and for those who are alive.
+  await redis.client.zadd("{online}:nodes", 1, node);
+  await until("to be told", () => {
+    clock.advance(1000);
+    return toldOf(watcher, [4081]).length === 2;
+  });
+  assert.deepEqual(toldOf(watcher, [4081]), [came(4081), left(4081)]);
+  assert.equal(await redis.client.exists(`{online}:node:${node}`), 0, "nothing is left of it");
+  client.destroy();
+  watcher.destroy();
+});
+
+test("[P-2] a server that was taken for dead registers its sessions anew", async () => {
+  const watcher = await newUser(two.port, 4090);
+  const client = await newUser(one.port, 4091);
+  await hearsOf(watcher, 4091, came(4091));
+  // What a sweep of another server does when this one was stopped for more than its lease.
+  await redis.client.zadd("{online}:nodes", 1, "one");
+  const sweeper = new ManualClock();
+  const third = await startSpecServer({ redis, clock: sweeper, node: "three" });
+  await until("the sweep", async () => {
+    sweeper.advance(1000);
+    return (await redis.client.zscore("{online}:nodes", "one")) === null;
+  });
+  clock.advance(3000);
+  await until("it to be back", async () => {
+    clock.advance(windowMs);
+    return (await redis.client.hget("{online}:users", "4091")) === "1";
+  });
+  await hearsOf(watcher, 4091, came(4091));
+  client.destroy();
+  await hearsOf(watcher, 4091, left(4091));
+  await third.close();
+  watcher.destroy();
+});
+
+/** A PresenceDao whose answers wait, when they are to, until the spec lets them go. */
+class HeldDao extends PresenceDao {
+  #held: Promise<void> | null = null;
+  #letGo: () => void = () => undefined;
+  /** Calls that Redis has answered, and whose answers wait. */
+  waiting = 0;
+
+  hold(): void {
+    this.#held = new Promise((resolve) => (this.#letGo = resolve));
+  }
+
+  letGo(): void {
+    this.#held = null;
+    this.waiting = 0;
+    this.#letGo();
+  }
+
+  override async beat(...args: Parameters<PresenceDao["beat"]>): ReturnType<PresenceDao["beat"]> {
+    return this.#after(await super.beat(...args));
+  }
+
+  override async readAll(): ReturnType<PresenceDao["readAll"]> {
+    return this.#after(await super.readAll());
+  }
+
+  async #after<T>(answer: T): Promise<T> {
+    if (this.#held) {
+      this.waiting++;
+      await this.#held;
+    }
+    return answer;
+  }
+}
+
+function sessionOf(userId: number): Session {
+  const output = {
+    backlogBytes: 0,
+    write: () => undefined,
+    whenDrained: (callback: () => void) => callback(),
+    close: () => undefined,
+  };
+  const facts = {
+    userId,
+    userName: "n",
+    sex: "",
+    device: "d",
+    since: null,
+    replay: "all",
+    presence: true,
+  } as const;
+  return new Session({ ...facts, address: "" }, output, null);
+}
+
+test("[P-2] an answer that was overtaken by a later change brings nobody back", async () => {
+  const journal = { write: () => undefined };
+  const ownRedis = await startRedis();
+  const store = await connectRedis({ url: ownRedis.url, journal, role: "spec" });
+  const heldDao = new HeldDao(store, "held");
+  const otherDao = new PresenceDao(store, "other");
+  const ownClock = new ManualClock();
+  const board = new PresenceBoard({ presenceDao: heldDao, clock: ownClock, journal });
+  const published: string[] = [];
+  const subscriber = ownRedis.client.duplicate();
+  subscriber.on("message", (_channel: string, json: string) => {
+    published.push(json);
+    board.changed(json);
+  });
+  await subscriber.subscribe("{online}:bell");
+  await board.open();
+  await otherDao.join([]);
+
+  // The user is on both; leaves here, then there, and the answer to the first comes last.
+  const session = sessionOf(1);
+  board.came(session);
+  ownClock.advance(windowMs);
+  await until("the first change", () => published.length === 1);
+  await otherDao.beat([{ userId: 1, count: 1, userName: "n" }]);
+  heldDao.hold();
+  board.left(session, false);
+  ownClock.advance(windowMs);
+  await until("an answer that waits", () => heldDao.waiting === 1);
+  await otherDao.beat([{ userId: 1, count: 0, userName: "n" }]);
+  await until("the second change", () => published.length === 2);
+  heldDao.letGo();
+  await fenced(2);
+  assert.deepEqual([...board.userIds()], [2]);
+
+  // The list was read before a user came elsewhere, and arrives after that was told.
+  heldDao.hold();
+  const reading = board.missed();
+  await until("an answer that waits", () => heldDao.waiting === 1);
+  await otherDao.beat([{ userId: 3, count: 1, userName: "n" }]);
+  await until("the change", () => [...board.userIds()].includes(3));
+  heldDao.letGo();
+  await reading;
+  assert.deepEqual([...board.userIds()], [2, 3]);
+
+  async function fenced(userId: number): Promise<void> {
+    await otherDao.beat([{ userId, count: 1, userName: "n" }]);
+    await until("the fence", () => {
+      ownClock.advance(windowMs);
+      return [...board.userIds()].includes(userId);
+    });
+  }
+  await board.close();
+  subscriber.disconnect();
+  await store.close();
+  await ownRedis.stop();
+});
