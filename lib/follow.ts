@@ -242,7 +242,7 @@ export class Follow implements Reading {
     const view = convFor(conv, session.userId);
     const trimmed = compareIds(found.kept, position) > 0 ? gapBetween(position, found.kept) : null;
     if (trimmed) session.output.write(encodeGap(view, trimmed));
-    const after = compareIds(found.kept, position) > 0 ? before(found.kept) : position;
+    const after = trimmed ? before(found.kept) : position;
     const count = found.start.seq - after.seq - 1;
     if (count > 0) {
       session.output.write(encodeGap(view, { after, before: found.start, count, reason: "skipped" }));

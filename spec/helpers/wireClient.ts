@@ -3,6 +3,7 @@
  * says what it is told to, at whatever cuts, and keeps every frame it heard, in order.
  */
 import { type Socket, connect } from "node:net";
+import { after } from "node:test";
 import { inTime } from "./wait.ts";
 
 // What a spec reads out of a frame is whatever the server wrote there.
@@ -27,6 +28,12 @@ export function frameOfPayload(payload: Buffer): Buffer {
   return Buffer.concat([header, payload]);
 }
 
+// A spec that failed half-way must not keep its process, and so the whole run, alive.
+const open = new Set<Socket>();
+after(() => {
+  for (const socket of open) socket.destroy();
+});
+
 export class WireClient {
   readonly socket: Socket;
   /** Everything heard, in order. */
@@ -40,6 +47,7 @@ export class WireClient {
 
   private constructor(socket: Socket) {
     this.socket = socket;
+    open.add(socket);
     let how = "";
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("end", () => (how ||= "end"));
@@ -47,6 +55,7 @@ export class WireClient {
     this.closed = new Promise((resolve) => {
       socket.on("close", () => {
         this.isClosed = true;
+        open.delete(socket);
         this.#wake();
         resolve(how || "closed");
       });
