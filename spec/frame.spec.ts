@@ -1,49 +1,16 @@
 /**
- * frame: bytes to payloads and back, on lib/frame.ts alone. Whatever the cuts and merges, the payloads are the same;
- * what a header claims costs nothing; what has come costs what it weighs, however small the pieces.
+ * frame: bytes to payloads and back, on lib/frame.ts alone. Whatever the cuts and merges, the payloads are the same.
+ * What it may cost is in frameCost.spec.ts.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FrameDecoder, FrameError, encodeFrame } from "../lib/frame.ts";
 import { frameMaxBytes, framePreLoginMaxBytes } from "../lib/limits.ts";
+import { headerBytes, headerOf, payloadOf, piecesOf, pulled, sizesArbitrary } from "./helpers/cuts.ts";
 import { frameOfPayload } from "./helpers/wireClient.ts";
 
-const headerBytes = 4;
-
-function header(length: number): Buffer {
-  const bytes = Buffer.alloc(headerBytes);
-  bytes.writeUInt32BE(length);
-  return bytes;
-}
-
-function payloadOf(length: number, seed = 0): Buffer {
-  return Buffer.from(Array.from({ length }, (_, index) => (index * 7 + seed) & 0xff));
-}
-
-/** Everything that can be pulled now; the views themselves, not copies. */
-function pulled(decoder: FrameDecoder): Buffer[] {
-  const payloads: Buffer[] = [];
-  for (let payload = decoder.next(); payload; payload = decoder.next()) payloads.push(payload);
-  return payloads;
-}
-
-/** The bytes in pieces of the given sizes, used over and over; 0 is an empty piece. */
-function piecesOf(bytes: Buffer, sizes: number[]): Buffer[] {
-  const pieces: Buffer[] = [];
-  for (let start = 0, index = 0; start < bytes.length; index++) {
-    const size = sizes[index % sizes.length] ?? 1;
-    pieces.push(bytes.subarray(start, start + size));
-    start += size;
-  }
-  return pieces;
-}
-
 const payloadArbitrary = fc.uint8Array({ minLength: 1, maxLength: 700 }).map((bytes) => Buffer.from(bytes));
-const sizesArbitrary = fc
-  .array(fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 900 })), { minLength: 1 })
-  .filter((sizes) => sizes.some((size) => size > 0));
-
 test("[F-1] a frame is the payload's length in bytes, big-endian, then the payload", () => {
   assert.equal(encodeFrame("é中😀").toString("hex"), "00000009" + "c3a9" + "e4b8ad" + "f09f9880");
   assert.equal(encodeFrame("x".repeat(258)).subarray(0, 5).toString("hex"), "0000010278");
@@ -54,7 +21,7 @@ test("[F-1] a frame is the payload's length in bytes, big-endian, then the paylo
 
 test("[F-1] the length is unsigned", () => {
   const decoder = new FrameDecoder(0xffff_ffff);
-  decoder.push(header(0x8000_0001));
+  decoder.push(headerOf(0x8000_0001));
   assert.equal(decoder.next(), null, "2,147,483,649 bytes are awaited, not a negative number of them");
 });
 
@@ -87,7 +54,7 @@ test("[F-2] lengths from 1 to the bound are frames, 0 and one more are not, befo
     }
     for (const length of [0, maxBytes + 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]) {
       const decoder = new FrameDecoder(maxBytes);
-      decoder.push(header(length));
+      decoder.push(headerOf(length));
       assert.throws(() => decoder.next(), FrameError, `${length} of ${maxBytes}: the header alone is enough`);
     }
   }
@@ -108,7 +75,7 @@ test("[F-2] any length out of bounds is refused by its header, after any good fr
         got.push(...pulled(decoder));
       }
       assert.deepEqual(got, payloads);
-      const pieces = piecesOf(header(length), sizes);
+      const pieces = piecesOf(headerOf(length), sizes);
       for (const [index, piece] of pieces.entries()) {
         decoder.push(piece);
         const isWhole = pieces.slice(index + 1).every((later) => later.length === 0);
@@ -121,66 +88,6 @@ test("[F-2] any length out of bounds is refused by its header, after any good fr
     }),
     { numRuns: 200 },
   );
-});
-
-/** Bytes allocated and copied through Buffer while `work` runs. */
-function costOf(work: () => void): number {
-  let cost = 0;
-  const { alloc, allocUnsafe, allocUnsafeSlow, concat } = Buffer;
-  const { copy } = Buffer.prototype;
-  const { set } = Uint8Array.prototype;
-  for (const [name, original] of Object.entries({ alloc, allocUnsafe, allocUnsafeSlow })) {
-    Object.assign(Buffer, { [name]: (size: number) => ((cost += size), original(size)) });
-  }
-  Buffer.concat = (list, total) => {
-    const joined = concat(list, total);
-    cost += joined.length;
-    return joined;
-  };
-  Buffer.prototype.copy = function (...args: Parameters<Buffer["copy"]>) {
-    const bytes = copy.apply(this, args);
-    cost += bytes;
-    return bytes;
-  };
-  Uint8Array.prototype.set = function (list, at) {
-    cost += list.length;
-    set.call(this, list, at);
-  };
-  try {
-    work();
-  } finally {
-    Object.assign(Buffer, { alloc, allocUnsafe, allocUnsafeSlow, concat });
-    Buffer.prototype.copy = copy;
-    Uint8Array.prototype.set = set;
-  }
-  return cost;
-}
-
-test("[F-2] a header that claims 4 GiB is refused before anything is allocated for it", () => {
-  const pieces = piecesOf(header(0xffff_ffff), [1]);
-  const decoder = new FrameDecoder(frameMaxBytes);
-  const cost = costOf(() => {
-    for (const piece of pieces) decoder.push(piece);
-    assert.throws(() => decoder.next(), FrameError);
-  });
-  assert.equal(decoder.heldBytes, headerBytes);
-  assert.ok(cost < 1024, `${cost} bytes allocated and copied`);
-});
-
-test("[F-2] what is held grows with what has come, not with what a header within the bounds claims", () => {
-  const decoders: FrameDecoder[] = [];
-  const before = process.memoryUsage().arrayBuffers;
-  for (let index = 0; index < 2_000; index++) {
-    const decoder = new FrameDecoder(frameMaxBytes);
-    for (const piece of piecesOf(Buffer.concat([header(frameMaxBytes), Buffer.from("12345")]), [1])) {
-      decoder.push(piece);
-      assert.equal(decoder.next(), null);
-    }
-    assert.equal(decoder.heldBytes, headerBytes + 5);
-    decoders.push(decoder);
-  }
-  const grownBytes = process.memoryUsage().arrayBuffers - before;
-  assert.ok(grownBytes < decoders.length * 4096, `${grownBytes} bytes for ${decoders.length} started frames`);
 });
 
 test("[F-3] the same payloads come out at any cuts and merges, pulled at any time", () => {
@@ -274,38 +181,6 @@ test("[F-6] an end is clean between frames and broken inside one, at every byte"
       }
       if (boundaries.has(length)) decoder.end();
       else assert.throws(() => decoder.end(), FrameError, `${length} bytes of ${bytes.length}`);
-    }
-  }
-});
-
-/** Bytes allocated and copied while `bytes` are pushed in pieces of the given sizes and pulled. */
-function costOfPushing(bytes: Buffer, sizes: number[]): number {
-  const pieces = piecesOf(bytes, sizes);
-  const decoder = new FrameDecoder(bytes.length);
-  const cost = costOf(() => {
-    for (const piece of pieces) {
-      decoder.push(piece);
-      pulled(decoder);
-    }
-  });
-  assert.equal(decoder.heldBytes, 0, "all of it was pulled");
-  return cost;
-}
-
-test("[F-3] one-byte reads of one long frame cost in proportion to its length", () => {
-  for (const bytes of [4_096, 16_384, 65_536]) {
-    const cost = costOfPushing(frameOfPayload(payloadOf(bytes)), [1]);
-    assert.ok(cost <= 10 * bytes + 1024, `${cost} bytes allocated and copied for ${bytes}`);
-  }
-});
-
-test("[F-3] a stream of frames at small cuts costs in proportion to its length", () => {
-  const one = frameOfPayload(payloadOf(333));
-  for (const frames of [200, 800]) {
-    const bytes = Buffer.concat(Array.from({ length: frames }, () => one));
-    for (const sizes of [[1], [7, 1, 2], [1450, 3], [bytes.length - 1, 1]]) {
-      const cost = costOfPushing(bytes, sizes);
-      assert.ok(cost <= 10 * bytes.length + 1024, `${cost} bytes allocated and copied for ${bytes.length}`);
     }
   }
 });

@@ -165,7 +165,9 @@ test("[M-3] a field is the message's own, never one that it inherits", () => {
   try {
     assert.deepEqual(Object.keys(readAs("LoginMes", '{"userId":1}') as object), ["userId"]);
     assert.equal(readAs("PingMes", "{}"), 400);
-    assert.equal(isBroken(Buffer.from("{}")), true);
+    for (const text of ["{}", '{"type":"PingMes"}', '{"data":"{}"}']) {
+      assert.equal(isBroken(Buffer.from(text)), true, text);
+    }
     const refused = decodeClient(payloadOf("SmsMes", "{}"));
     assert.equal(Object.hasOwn(refused, "mid"), false);
   } finally {
@@ -181,7 +183,7 @@ test("[M-3] what is read is a new plain object, nothing of the stranger's", () =
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
   const limits = '{"__proto__":7,"constructor":8}';
   const answer = decodeServer(payloadOf("LoginResMes", `{"code":200,"error":"","limits":${limits}}`));
-  assert.ok(answer.type === "LoginResMes");
+  assert.ok(answer.type === "LoginResMes", "it is understood");
   assert.deepEqual(Object.entries(answer.fields.limits ?? {}), [
     ["__proto__", 7],
     ["constructor", 8],
