@@ -19,8 +19,8 @@ import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
 import { Processor } from "./lib/processor.ts";
-import { connectRedis } from "./lib/redis.ts";
-import { openPrivateRedis } from "./lib/redisServer.ts";
+import { type RedisStore, connectRedis } from "./lib/redis.ts";
+import { type PrivateRedis, openPrivateRedis } from "./lib/redisServer.ts";
 import { SmsDao } from "./lib/smsDao.ts";
 import { SmsProcess } from "./lib/smsProcess.ts";
 import { ThrottleDao } from "./lib/throttleDao.ts";
@@ -52,14 +52,43 @@ export interface RunningServer {
 
 /** Makes the parts, joins them, listens. Throws an Error of one line when it cannot. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { clock = systemClock, rate } = options;
+  const { clock = systemClock } = options;
   const node = options.node ?? newNodeName();
   const journal = options.journal ?? createJournal(node, (line) => process.stderr.write(line));
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
-  const url = options.redis ?? `unix://${encodeURI(privateRedis?.socketPath ?? "")}`;
-  const store = await connectRedis({ url, journal, role: "store" });
+  try {
+    const store = await connectStore(options.redis, privateRedis, journal);
+    return await joinParts({ ...options, clock, node, journal }, store, privateRedis);
+  } catch (error) {
+    // Who cannot serve leaves no redis-server behind.
+    await privateRedis?.close();
+    throw error;
+  }
+}
 
+async function connectStore(
+  given: string | null,
+  privateRedis: PrivateRedis | null,
+  journal: Journal,
+): Promise<RedisStore> {
+  const url = given ?? `unix://${encodeURI(privateRedis?.socketPath ?? "")}`;
+  try {
+    return await connectRedis({ url, journal, role: "store" });
+  } catch (error) {
+    if (!privateRedis) throw error;
+    // The last server before this one shut it down just after it was found alive.
+    await privateRedis.ensure();
+    return connectRedis({ url, journal, role: "store" });
+  }
+}
+
+async function joinParts(
+  options: ServerOptions & { clock: Clock; node: string; journal: Journal },
+  store: RedisStore,
+  privateRedis: PrivateRedis | null,
+): Promise<RunningServer> {
+  const { clock, node, journal, rate } = options;
   const userDao = new UserDao(store);
   const smsDao = new SmsDao(store);
   const cursorDao = new CursorDao({ store, clock, journal });
@@ -109,6 +138,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
 
   store.onReady(() => smsProcess.forgetHints());
+  await follow.open();
+  await presence.open();
   await doorbell.open({
     rang: (conv) => follow.rang(conv),
     replaced: (userId, device, session) => userMgr.replacedElsewhere(userId, device, session),
@@ -118,8 +149,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       void presence.missed();
     },
   });
-  await follow.open();
-  await presence.open();
   const port = await listener.listen(options.host, options.port);
   journal.write("listening", {
     host: options.host,

@@ -59,11 +59,12 @@ export class Doorbell {
     });
   }
 
-  /** Starts to listen. Call once, before the first session. */
+  /** Starts to listen. Call once, before the first session, when the listener knows where everything stands. */
   async open(listener: DoorbellListener): Promise<void> {
-    this.#listener = listener;
     await this.#subscriber.connect();
     await this.#subscriber.subscribe(roomBell, presenceBell);
+    this.#listener = listener;
+    listener.missed();
   }
 
   /** This node has one more session of the user: listen to the user's channel. Safe to repeat; resolves when heard. */
