@@ -37,6 +37,7 @@ export interface AppenderOptions {
   grown: (conv: StoredConv) => void;
 }
 
+/** Appends for this node: one script a turn, one at a time a conversation. */
 export class Appender {
   readonly #smsDao: SmsDao;
   readonly #clock: Clock;

@@ -25,6 +25,7 @@ interface View {
   ends: number[];
 }
 
+/** Consecutive messages of one conversation; each view is encoded when first asked for, and kept. */
 export class Batch {
   readonly conv: StoredConv;
   /** What a reader has before it, and after it. */

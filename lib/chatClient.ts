@@ -58,6 +58,7 @@ export interface ChatClientOptions {
   events?: ChatClientEvents;
 }
 
+/** One logged-in client, over as many links as it takes. */
 export class ChatClient {
   readonly #options: ChatClientOptions;
   readonly #clock: Clock;

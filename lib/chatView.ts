@@ -22,6 +22,7 @@ export interface ChatViewOptions {
 /** Where the chat was left: back to the menu, or for good. */
 export type LeftChat = "back" | "quit";
 
+/** The chat of one logged-in person, from the first line to `/back` or `/quit`. */
 export class ChatView {
   readonly #ask: Ask;
   readonly #texts: Texts;

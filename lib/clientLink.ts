@@ -18,6 +18,7 @@ export interface LinkOptions {
   ended: (reason: string) => void;
 }
 
+/** One link; make another one when it has ended. */
 export class ClientLink {
   readonly #options: LinkOptions;
   readonly #socket: Socket;

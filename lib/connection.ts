@@ -32,6 +32,7 @@ interface Pending {
   answer: Answer | null;
 }
 
+/** One socket, from its accept to its end. */
 export class Connection implements Peer {
   readonly address: string;
   session: Session | null = null;

@@ -18,6 +18,7 @@ export interface CursorDaoOptions {
   journal: Journal;
 }
 
+/** The cursors of all devices, moves of this node included. */
 export class CursorDao {
   readonly #store: RedisStore;
   readonly #journal: Journal;

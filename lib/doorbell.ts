@@ -29,6 +29,7 @@ export interface DoorbellOptions {
   node: string;
 }
 
+/** Rings for other nodes, and hears what they ring. */
 export class Doorbell {
   readonly #store: RedisStore;
   readonly #subscriber: Redis;

@@ -23,6 +23,7 @@ const escapeSequence = /^\u001b(?:\[[0-?]*[ -/]*[@-~]|O[@-~]|[^[O])/;
 const startedSequence = /^\u001b(?:\[[0-?]*[ -/]*|O)?$/;
 const controls = /[\u0000-\u001f\u007f]/;
 
+/** The line being typed: bytes in, events and the line to draw out. */
 export class LineEditor {
   #before: string[] = [];
   #after: string[] = [];

@@ -12,6 +12,7 @@ import * as limits from "./limits.ts";
 import { encodeServer } from "./message.ts";
 import type { Session } from "./session.ts";
 
+/** The port and every connection that came in by it. */
 export class Listener {
   readonly #options: ConnectionOptions;
   readonly #server: Server;

@@ -14,6 +14,7 @@ interface Asked {
   fail: (error: Error) => void;
 }
 
+/** The unanswered page requests of one client. */
 export class PageRequests {
   #asked: Asked[] = [];
 

@@ -13,6 +13,7 @@ export interface ArgonCost {
   passes: number;
 }
 
+/** Hashes and checks passwords, as many at once as there are cores. */
 export class PasswordHasher {
   readonly #cost: ArgonCost;
   #running = 0;

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { Ask, AskOptions } from "./ask.ts";
 
+/** Asks and tells by plain lines. */
 export class Pipe implements Ask {
   readonly #output: Writable;
   readonly #lines: AsyncIterator<string>;

@@ -25,6 +25,7 @@ export interface PresenceOptions {
   journal: Journal;
 }
 
+/** Who is online, as this node sees it, and what each session was told of it. */
 export class PresenceBoard implements Presence {
   readonly #dao: PresenceDao;
   readonly #clock: Clock;

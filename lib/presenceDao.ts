@@ -30,6 +30,7 @@ export interface PresenceTotals {
   totals: Map<number, number>;
 }
 
+/** The shared counts and leases; this node writes under its own name. */
 export class PresenceDao {
   readonly #store: RedisStore;
   readonly #node: string;

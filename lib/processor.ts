@@ -48,6 +48,7 @@ const nothing: Answer = { frames: [] };
 /** What a legacy session may say: the answers to the rest are of a generation it does not know ([G-8]). */
 const firstGeneration: ReadonlySet<ClientType> = new Set(["SmsMes", "NotifyUserStatusMes", "LogoutMes"]);
 
+/** The gate of all connections. */
 export class Processor {
   readonly #userProcess: UserProcess;
   readonly #smsProcess: SmsProcess;

@@ -3,6 +3,7 @@
  */
 import type { Clock } from "./clock.ts";
 
+/** Tokens of one sender. */
 export class Bucket {
   readonly #clock: Clock;
   readonly #perMs: number;

@@ -27,6 +27,7 @@ export interface ReplayOptions {
   journal: Journal;
 }
 
+/** One reader on its way from its position to the live ones. */
 export class Replay {
   readonly #options: ReplayOptions;
 

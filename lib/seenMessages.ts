@@ -5,6 +5,7 @@
 import { clientAckMessages } from "./limits.ts";
 import { type MessageId, compareIds, formatId, parseId } from "./messageId.ts";
 
+/** What one client has seen and acknowledged, over all its links. */
 export class SeenMessages {
   readonly #positions = new Map<string, MessageId>();
   readonly #unacked = new Map<string, MessageId>();

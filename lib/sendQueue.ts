@@ -31,6 +31,7 @@ export interface SendQueueOptions {
   write: (frame: Buffer) => void;
 }
 
+/** The unanswered messages of one client, over all its links. */
 export class SendQueue {
   readonly #options: SendQueueOptions;
   readonly #queued: Queued[] = [];

@@ -33,6 +33,7 @@ export interface Appended {
   fresh: boolean;
 }
 
+/** Appends to the logs and reads from them. */
 export class SmsDao {
   readonly #store: RedisStore;
 

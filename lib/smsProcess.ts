@@ -28,6 +28,7 @@ export interface SmsProcessOptions {
   stored: () => Stored;
 }
 
+/** What SmsMes, AckMes and HistoryMes do. */
 export class SmsProcess {
   readonly #options: SmsProcessOptions;
   readonly #buckets = new WeakMap<Session, Bucket>();

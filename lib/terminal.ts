@@ -16,6 +16,7 @@ export interface TerminalOptions {
 const bracketedPasteOn = "\u001b[?2004h";
 const bracketedPasteOff = "\u001b[?2004l";
 
+/** Asks and tells on a screen. */
 export class Terminal implements Ask {
   readonly #input: ReadStream;
   readonly #output: WriteStream;

@@ -10,6 +10,7 @@ const throttleScript = new Script("throttle");
 const accountScript = new Script("throttleAccount");
 const windowMs = 60_000;
 
+/** Counts attempts by account and by address. */
 export class ThrottleDao {
   readonly #store: RedisStore;
 

@@ -10,6 +10,7 @@ import { Script, type RedisStore } from "./redis.ts";
 
 const tokenScript = new Script("token");
 
+/** Gives out tokens and renews them. */
 export class TokenDao {
   readonly #store: RedisStore;
   readonly #clock: Clock;

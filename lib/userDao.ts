@@ -24,6 +24,7 @@ export type StoredUser =
   /** Of the first generation; `record.pwd` and `record.since` are still empty. */
   | { kind: "plain"; json: string; record: UserRecord; userPwd: string };
 
+/** Reads and makes the records of users. */
 export class UserDao {
   readonly #store: RedisStore;
   /** Names of users known to exist. Users are never deleted or renamed, so it cannot go stale. */

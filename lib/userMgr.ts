@@ -15,6 +15,7 @@ export interface UserMgrOptions {
   journal: Journal;
 }
 
+/** The sessions of this node, by user and device. */
 export class UserMgr {
   readonly #doorbell: Doorbell;
   readonly #reading: Reading;
