@@ -41,6 +41,7 @@ export interface FollowOptions {
   journal: Journal;
 }
 
+/** The conversations of this node and the sessions that read them. */
 export class Follow implements Reading {
   readonly #smsDao: SmsDao;
   readonly #cursorDao: CursorDao;
@@ -65,8 +66,8 @@ export class Follow implements Reading {
     this.#all = this.#follow(allConv, zeroId);
   }
 
-  get roomHead(): MessageId {
-    return this.#all.position;
+  roomHead(): Promise<MessageId> {
+    return this.#smsDao.head(allConv);
   }
 
   /** Reads where "all" stands and starts the sweeps. Call once, before the first session. */
@@ -109,7 +110,8 @@ export class Follow implements Reading {
     const convs = [allConv, ...peers.map((peer) => privateConv(session.userId, peer))];
     const [cursors, heads] = await Promise.all([
       this.#cursorDao.read(session.userId, session.device, convs),
-      Promise.all(convs.map((conv) => this.#followed.get(conv)?.position ?? this.#smsDao.head(conv))),
+      // Asked of Redis, not of this node: what was answered before this log-in is not new to it.
+      Promise.all(convs.map((conv) => this.#smsDao.head(conv))),
     ]);
     const states = await Promise.all(
       convs.map((conv, index) =>
@@ -164,10 +166,11 @@ export class Follow implements Reading {
   async #unread(userId: number, conv: StoredConv, cursor: MessageId, head: MessageId): Promise<number> {
     const most = head.seq - cursor.seq;
     if (most <= 0 || most > limits.replayMaxMessages) return Math.max(0, most);
-    const newer =
-      conv === allConv
-        ? this.#recent.filter(({ id }) => compareIds(id, cursor) > 0)
-        : await this.#smsDao.readAfter(conv, cursor, limits.replayMaxMessages, head);
+    const remembered = conv === allConv ? this.#recent.filter(({ id }) => isBetween(id, cursor, head)) : [];
+    const after = remembered.at(-1)?.id ?? cursor;
+    const read =
+      after.seq < head.seq ? await this.#smsDao.readAfter(conv, after, limits.replayMaxMessages, head) : [];
+    const newer = [...remembered, ...read];
     return newer.filter(({ sender }) => sender !== userId).length;
   }
 
@@ -303,6 +306,10 @@ export class Follow implements Reading {
       }
     }
   }
+}
+
+function isBetween(id: MessageId, after: MessageId, last: MessageId): boolean {
+  return compareIds(id, after) > 0 && compareIds(id, last) <= 0;
 }
 
 /** A position just below an id. */

@@ -49,6 +49,7 @@ export interface SessionFacts {
   address: string;
 }
 
+/** One logged-in connection. */
 export class Session {
   /** Unique over all nodes. */
   readonly key: string = randomUUID();
@@ -98,8 +99,8 @@ export interface Reading {
   stop(session: Session): void;
   /** The conversation has grown. */
   rang(conv: StoredConv): void;
-  /** The head of "all". */
-  readonly roomHead: MessageId;
+  /** The head of "all", as Redis has it now. */
+  roomHead(): Promise<MessageId>;
 }
 
 /** Who is online, as people see it; `presence.ts` does it. */

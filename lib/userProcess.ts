@@ -44,6 +44,7 @@ export interface Knocking extends Output {
   readonly gone: boolean;
 }
 
+/** What RegisterMes, LoginMes and UsersMes do. */
 export class UserProcess {
   readonly #options: UserProcessOptions;
 
@@ -63,7 +64,7 @@ export class UserProcess {
       userName: user.userName,
       sex: user.sex ?? "",
       pwd: await hasher.hash(user.userPwd),
-      since: formatId(reading.roomHead),
+      since: formatId(await reading.roomHead()),
     };
     if (!(await userDao.create(record))) throw new CodedError(codes.taken);
     journal.write("user_created", { userId: user.userId, address });
@@ -187,7 +188,11 @@ export class UserProcess {
     }
     if (user.kind === "hashed") return user.record;
     const { reading, journal } = this.#options;
-    const record = { ...user.record, pwd: await hasher.hash(password), since: formatId(reading.roomHead) };
+    const record = {
+      ...user.record,
+      pwd: await hasher.hash(password),
+      since: formatId(await reading.roomHead()),
+    };
     if (!(await userDao.upgrade(user, record))) {
       // Somebody else upgraded it a moment ago: theirs is the record now.
       return (await userDao.find(fields.userId))?.record ?? record;
