@@ -1,0 +1,104 @@
+/**
+ * model.spec: random talks of several users on a real server and Redis, compared with a small model: registering,
+ * logging in with both generations, sending to all and privately at any cuts, repeating a mid, acknowledging, looking
+ * back, breaking connections in the middle of a frame, not reading, restarting the server, trimming, changing epochs.
+ * Counterexamples that were once found are in fixtures/counterexamples and run first.
+ */
+import { readFileSync, readdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import fc from "fast-check";
+import { type Step, World } from "./helpers/model.ts";
+import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+
+let redis: SpecRedis;
+before(async () => {
+  redis = await startRedis({ settings: { appendfsync: "no" } });
+});
+after(() => redis.stop());
+
+const any = fc.nat({ max: 50 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("register" as const), user: any }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("login" as const),
+      user: any,
+      device: fc.nat({ max: 1 }),
+      replay: fc.constantFrom("all" as const, "all" as const, "none" as const),
+      presence: fc.constantFrom(true, true, true, false),
+      token: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("legacy" as const), user: any }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("send" as const),
+      session: any,
+      to: any,
+      count: fc.integer({ min: 1, max: 5 }),
+      cuts: fc.array(fc.nat({ max: 400 }), { maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("everybodySends" as const),
+      to: any,
+      count: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("repeat" as const), session: any, which: any }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("ack" as const), session: any, which: any }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("history" as const),
+      session: any,
+      to: any,
+      at: any,
+      limit: fc.integer({ min: 1, max: 12 }),
+      forward: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("ping" as const), session: any }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("drop" as const),
+      session: any,
+      how: fc.constantFrom("logout", "end", "reset", "torn", "unanswered"),
+      to: any,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("stall" as const), session: any }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("epoch" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("trim" as const), to: any }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("settle" as const) }) },
+);
+
+async function runSteps(steps: Step[]): Promise<void> {
+  const world = await World.open(redis);
+  try {
+    await world.run(steps);
+  } finally {
+    await world.close();
+  }
+}
+
+const folder = new URL("../fixtures/counterexamples/", import.meta.url);
+for (const file of readdirSync(folder).sort()) {
+  test(`[S-1] [D-1] counterexample ${file}`, async () => {
+    await runSteps(JSON.parse(readFileSync(new URL(file, folder), "utf8")) as Step[]);
+  });
+}
+
+test("[A-1] [L-3] [P-2] [S-1] [S-2] [S-4] [D-1] [D-2] [H-1] random talks agree with the model", async () => {
+  const numRuns = Number(process.env.HAIYU_MODEL_RUNS ?? 300);
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: "max" }), runSteps), {
+    numRuns,
+    ...(process.env.HAIYU_SEED !== undefined && { seed: Number(process.env.HAIYU_SEED) }),
+  });
+});
