@@ -40,10 +40,12 @@ export function optionsOfUrl(url: string): RedisOptions {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed?.protocol === "unix:") return { path: decodeURIComponent(parsed.pathname) };
   if (parsed?.protocol !== "redis:" && parsed?.protocol !== "rediss:") {
-    throw new Error(`--redis ${url}: wanted redis://host:port or unix:///path`);
+    throw new Error(`--redis ${withoutPassword(url)}: wanted redis://host:port or unix:///path`);
   }
   const db = Number(parsed.pathname.slice(1) || "0");
-  if (!Number.isInteger(db) || db < 0) throw new Error(`--redis ${url}: the part after / wants a number`);
+  if (!Number.isInteger(db) || db < 0) {
+    throw new Error(`--redis ${withoutPassword(url)}: the part after / wants a number`);
+  }
   return {
     host: parsed.hostname || "127.0.0.1",
     port: Number(parsed.port || "6379"),

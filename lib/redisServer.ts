@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { isAlive } from "./alive.ts";
-import { type Clock, delay } from "./clock.ts";
+import { type Clock, type Timer, delay } from "./clock.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 
@@ -20,6 +20,8 @@ export interface PrivateRedis {
   readonly socketPath: string;
   /** Whether it ran already when it was opened. */
   readonly adopted: boolean;
+  /** Resolves when one runs and answers, starting it where it does not. */
+  ensure(): Promise<void>;
   /** Lets go of it; shuts it down when nobody else uses it, and waits until it has ended. */
   close(): Promise<void>;
 }
@@ -43,6 +45,7 @@ class RedisKeeper implements PrivateRedis {
   readonly #journal: Journal;
   readonly #clock: Clock;
   #closed = false;
+  #wake: () => void = () => undefined;
   #watch: Promise<void> = Promise.resolve();
 
   constructor(folder: string, { journal, clock }: PrivateRedisOptions) {
@@ -53,12 +56,13 @@ class RedisKeeper implements PrivateRedis {
   }
 
   async open(): Promise<void> {
-    await this.#ensure();
+    await this.ensure();
     this.#watch = this.#keep();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#wake();
     await this.#watch;
     if (await this.#othersUseIt()) return;
     const pid = Number(
@@ -70,30 +74,43 @@ class RedisKeeper implements PrivateRedis {
     while (pid > 0 && isAlive(pid) && this.#clock.monotonicMs() < untilMs) await delay(this.#clock, 10);
   }
 
-  /** Looks every second; starts it again, with growing pauses, when it has died ([R-2]). */
+  /** Looks twice a second; starts it again, with growing pauses, when it has died ([R-2]). */
   async #keep(): Promise<void> {
     let pauseMs = limits.redisRestartFirstMs;
     while (!this.#closed) {
-      await delay(this.#clock, limits.redisWatchMs);
+      await this.#pause(limits.redisWatchMs);
       if (this.#closed || (await probe(this.socketPath)) !== "dead") {
         pauseMs = limits.redisRestartFirstMs;
         continue;
       }
       this.#journal.write("redis_server_died", { folder: this.#folder });
       try {
-        await this.#ensure();
+        await this.ensure();
       } catch (error) {
         this.#journal.write("redis_server_not_started", { reason: reasonOf(error), pauseMs });
-        await delay(this.#clock, pauseMs);
+        await this.#pause(pauseMs);
         pauseMs = Math.min(2 * pauseMs, limits.redisRestartMaxMs);
       }
     }
   }
 
-  /** Resolves when one runs and answers. Probing and starting are one step, held by a lock file. */
-  async #ensure(): Promise<void> {
+  /** Waits, but no longer than until it is closed. */
+  async #pause(pauseMs: number): Promise<void> {
+    if (this.#closed) return;
+    let timer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      timer = this.#clock.after(pauseMs, resolve);
+    });
+    timer?.cancel();
+  }
+
+  /** Probing and starting are one step, held by a lock file. */
+  async ensure(): Promise<void> {
+    const lateMs = this.#clock.monotonicMs() + limits.redisLockWaitMs;
     while ((await probe(this.socketPath)) === "dead") {
       if (!this.#lock()) {
+        if (this.#clock.monotonicMs() > lateMs) throw new Error(this.#lockAdvice());
         await delay(this.#clock, 10);
         continue;
       }
@@ -105,7 +122,7 @@ class RedisKeeper implements PrivateRedis {
       }
     }
     let saidMs = this.#clock.monotonicMs();
-    while ((await probe(this.socketPath)) === "loading") {
+    while (!this.#closed && (await probe(this.socketPath)) === "loading") {
       if (this.#clock.monotonicMs() - saidMs > limits.redisLoadingSayMs) {
         this.#journal.write("redis_server_loading", { folder: this.#folder });
         saidMs = this.#clock.monotonicMs();
@@ -127,8 +144,15 @@ class RedisKeeper implements PrivateRedis {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
     const owner = Number(readText(this.#lockPath));
-    if (owner > 0 && !isAlive(owner)) fs.rmSync(this.#lockPath, { force: true });
+    // Empty: its owner writes into it in a moment, or was killed before it could.
+    const isStale = owner > 0 ? !isAlive(owner) : ageMs(this.#lockPath) > limits.redisLockEmptyMs;
+    if (isStale) fs.rmSync(this.#lockPath, { force: true });
     return false;
+  }
+
+  #lockAdvice(): string {
+    const owner = readText(this.#lockPath) || "nobody";
+    return `${this.#lockPath}: held by process ${owner} for long; remove it if that is no haiyu server`;
   }
 
   async #start(): Promise<void> {
@@ -240,6 +264,11 @@ function missingBinary(): string {
       ? "brew install redis"
       : "sudo apt-get install redis-server";
   return `redis-server is not on the PATH; type: ${command}  (or give --redis URL)`;
+}
+
+/** Time since a file was written; 0 when there is none. */
+function ageMs(path: string): number {
+  return Date.now() - (fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
 function readText(path: string): string {

@@ -63,16 +63,24 @@ export interface SpawnedProcess {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
+export interface SpawnOptions {
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** A process group of its own, which `process.kill(-pid)` reaches as Ctrl-C in a terminal does. */
+  detached?: boolean;
+}
+
 /** A script of this project as a real process: `tsx` itself is left out, since killing it orphans its child. */
 export function spawnScript(
   script: "server.ts" | "client.ts",
   args: string[],
-  { env = {}, cwd = root }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+  { env = {}, cwd = root, detached = false }: SpawnOptions = {},
 ): SpawnedProcess {
   const loader = import.meta.resolve("tsx");
   const child = tied(
     spawn(process.execPath, ["--import", loader, `${root}${script}`, ...args], {
       cwd,
+      detached,
       env: { ...process.env, REDIS_URL: undefined, ...env },
     }),
   );
@@ -92,10 +100,7 @@ export interface SpawnedServer extends SpawnedProcess {
 }
 
 /** Spawns server.ts on a free port and waits until it serves. */
-export async function spawnServer(
-  args: string[],
-  options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
-): Promise<SpawnedServer> {
+export async function spawnServer(args: string[], options: SpawnOptions = {}): Promise<SpawnedServer> {
   const spawned = spawnScript("server.ts", ["--port", "0", "--rate", "0", ...args], options);
   const events = (): JournalEvent[] =>
     spawned.output.err

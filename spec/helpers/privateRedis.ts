@@ -1,0 +1,52 @@
+/**
+ * privateRedis: the redis-server that a server runs by itself under its data folder, seen from outside. It is nobody's
+ * child by intention, so it is tied to the spec by its pid.
+ */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { tiedPid } from "./scratch.ts";
+import { until } from "./wait.ts";
+
+/** Pid of the redis-server that answers on the socket of a data folder. It ends with the spec. */
+export async function privateRedisPid(
+  folder: string,
+  socketPath = join(folder, "redis.sock"),
+): Promise<number> {
+  const client = new Redis({ path: socketPath, lazyConnect: true, retryStrategy: null });
+  client.on("error", () => undefined);
+  try {
+    const pid = Number(/process_id:(\d+)/.exec(await client.info("server"))?.[1]);
+    tiedPid(pid);
+    return pid;
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Kills the redis-server of a data folder, and waits until it has ended. */
+export async function killPrivateRedis(folder: string): Promise<void> {
+  const pid = await privateRedisPid(folder);
+  process.kill(pid, "SIGKILL");
+  await until(`redis-server ${pid} to end`, () => !isRunning(pid));
+}
+
+/** Whether a process is there, and not only left over as a zombie. */
+export function isRunning(pid: number): boolean {
+  return psLines().some(([found, state]) => Number(found) === pid && !state?.startsWith("Z"));
+}
+
+/** Command lines that name a folder: servers on it and their redis-server. */
+export function runningOn(folder: string): string[] {
+  return psLines()
+    .filter(([, state, ...words]) => !state?.startsWith("Z") && words.join(" ").includes(folder))
+    .map(([, , ...words]) => words.join(" "));
+}
+
+function psLines(): string[][] {
+  const text = execFileSync("ps", ["-eo", "pid=,stat=,args="], { encoding: "utf8", maxBuffer: 1e8 });
+  return text
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((words) => words.length > 2);
+}

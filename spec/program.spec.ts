@@ -1,0 +1,159 @@
+/**
+ * program: the server as a program: its flags, and how it goes when it is told to (clauses [X-1], [X-2], [K-4]).
+ */
+import assert from "node:assert/strict";
+import { readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { parseServerArgs } from "../server.ts";
+import { isRunning, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
+import { scratchFolder } from "./helpers/scratch.ts";
+import { spawnScript, spawnServer } from "./helpers/server.ts";
+import { inTime, until } from "./helpers/wait.ts";
+import { type Data, WireClient, newUser } from "./helpers/wireClient.ts";
+
+function dataFolder(): string {
+  return realpathSync(scratchFolder());
+}
+
+// Most of the time is spent waiting for processes to start and to end.
+describe("the server as a program", { concurrency: 3 }, () => {
+  /** A client that does not read, so its end of the connection stays open. */
+  async function deafClient(port: number): Promise<WireClient> {
+    const client = await newUser(port, 1);
+    client.socket.pause();
+    return client;
+  }
+
+  test("[X-2] one that does not hang up does not keep it: exit code 0 within 10 s", async () => {
+    const folder = dataFolder();
+    const server = await spawnServer(["--data", folder]);
+    await privateRedisPid(folder);
+    const deaf = await deafClient(server.port);
+    server.child.kill("SIGTERM");
+    assert.equal(await inTime("its end", server.ended, 10_000), 0);
+    assert.deepEqual(runningOn(folder), []);
+    deaf.destroy();
+  });
+
+  test("[X-1] --help says what there is, exit code 0", async () => {
+    const { output, ended } = spawnScript("server.ts", ["--help"]);
+    assert.equal(await ended, 0);
+    for (const flag of ["--host", "--port", "--redis", "--data", "--rate", "--help"]) {
+      assert.ok(output.out.includes(flag), flag);
+    }
+    assert.equal(output.err, "");
+  });
+
+  for (const args of [["--nonsense"], ["--port", "http"]]) {
+    test(`[X-1] ${args.join(" ")}: one line, exit code 2`, async () => {
+      const { output, ended } = spawnScript("server.ts", args);
+      assert.equal(await ended, 2);
+      assert.match(output.err, /^server\.ts: [^\n]+\(see --help\)\n$/);
+      assert.ok(output.err.includes(args[0] ?? ""), output.err);
+      assert.equal(output.out, "");
+    });
+  }
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`[X-2] [K-4] ${signal}: everybody is told, cursors and data are kept, exit code 0`, async () => {
+      const folder = dataFolder();
+      const server = await spawnServer(["--data", folder]);
+      const pid = await privateRedisPid(folder);
+      const alice = await newUser(server.port, 1);
+      const bob = await newUser(server.port, 2);
+      const legacy = await WireClient.login(server.port, { userId: 2, userPwd: "pw2", v: undefined });
+      const idle = await WireClient.connect(server.port);
+      const { id } = await alice.ask("SmsMes", { content: "hi", mid: "m" }, "SmsResMes");
+      await bob.next("SmsMes");
+      await legacy.next("SmsMes");
+      // Kept at the end, since nothing kept it before.
+      bob.say("AckMes", { conv: "all", id });
+      await bob.settled();
+      assert.equal(await server.kill(signal), 0);
+      for (const client of [alice, bob]) {
+        const { code, retryMs } = (await client.next("GoAwayMes")).data;
+        assert.equal(code, 503);
+        assert.ok(Number(retryMs) > 0);
+      }
+      for (const client of [alice, bob, legacy, idle]) assert.equal(await client.closed, "end");
+      assert.deepEqual(legacy.all("GoAwayMes"), []);
+      assert.ok(!isRunning(pid), "its redis-server is gone");
+      assert.deepEqual(runningOn(folder), []);
+      await assert.rejects(WireClient.connect(server.port));
+
+      const next = await spawnServer(["--data", folder]);
+      await privateRedisPid(folder);
+      const again = await WireClient.login(next.port, { userId: 2, userPwd: "pw2" });
+      const [all] = again.heard[0]?.data.convs as Data[];
+      assert.deepEqual([all?.head, all?.cursor, all?.unread], [id, id, 0]);
+      assert.equal(await next.kill("SIGTERM"), 0);
+    });
+  }
+
+  test("[X-2] Ctrl-C reaches the whole group: Redis lives until the server has drained", async () => {
+    const folder = dataFolder();
+    const server = await spawnServer(["--data", folder], { detached: true });
+    const pid = await privateRedisPid(folder);
+    const alice = await newUser(server.port, 1);
+    await alice.ask("SmsMes", { content: "hi", mid: "m" }, "SmsResMes");
+    alice.say("AckMes", { conv: "all", id: alice.all("SmsResMes")[0]?.id });
+    process.kill(-(server.child.pid ?? 0), "SIGINT");
+    assert.equal(await inTime("its end", server.ended), 0);
+    assert.ok(!isRunning(pid));
+    const log = readFileSync(join(folder, "redis.log"), "utf8");
+    assert.match(log, /User requested shutdown/);
+    assert.doesNotMatch(log, /Received SIG/);
+    const failed = server.events().filter(({ event }) => /failed|died|kept_back|frozen/.test(event));
+    assert.deepEqual(failed, []);
+  });
+
+  test("[X-2] a second signal ends it at once", async () => {
+    const folder = dataFolder();
+    const server = await spawnServer(["--data", folder]);
+    await privateRedisPid(folder);
+    const deaf = await deafClient(server.port);
+    server.child.kill("SIGINT");
+    await until("it to drain", () => server.events().some(({ event }) => event === "draining"));
+    server.child.kill("SIGINT");
+    // Draining would have taken 5 s, because of the client, and ended with 0.
+    assert.equal(await inTime("its end", server.ended, 2000), 1);
+    deaf.destroy();
+    process.kill(await privateRedisPid(folder), "SIGKILL");
+  });
+});
+
+const wrongArgs: string[][] = [
+  ["--nonsense"],
+  ["--port"],
+  ["--port", "http"],
+  ["--port", "65536"],
+  ["--port", "-1"],
+  ["--port=-1"],
+  ["--port", "1.5"],
+  ["--port", ""],
+  ["--rate", "fast"],
+  ["--rate", "1e3"],
+  ["--rate", "1000001"],
+  ["--help=yes"],
+  ["8889"],
+];
+
+test("[X-1] a wrong flag is refused by its name", () => {
+  for (const args of wrongArgs) {
+    assert.throws(
+      () => parseServerArgs(args, {}),
+      (error: Error) => error.message.includes(args[0]?.split("=")[0] ?? ""),
+      args.join(" "),
+    );
+  }
+});
+
+test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", () => {
+  const absent = { host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50 };
+  assert.deepEqual(parseServerArgs([], {}), absent);
+  const args = "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0".split(" ");
+  const given = { host: "0.0.0.0", port: 0, redis: "redis://h", data: "/d", rate: 0 };
+  assert.deepEqual(parseServerArgs(args, { REDIS_URL: "redis://other" }), given);
+  assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), { ...absent, redis: "redis://e" });
+});
