@@ -45,6 +45,7 @@ export class PresenceBoard implements Presence {
   #windowTimer: Timer | null = null;
   #lastFlushMs = 0;
   #flushing = false;
+  #closed = false;
   #leaseSinceMs: number | null = null;
   readonly #moving = new Set<Timer>();
   #timers: Timer[] = [];
@@ -77,6 +78,8 @@ export class PresenceBoard implements Presence {
 
   /** The node goes: its users are no longer counted. */
   async close(): Promise<void> {
+    // A session that leaves later, or a window that is just being written, opens no more of them.
+    this.#closed = true;
     for (const timer of [...this.#timers, ...this.#moving]) timer.cancel();
     this.#windowTimer?.cancel();
     await this.#dao.join([]).catch(() => undefined);
@@ -93,7 +96,7 @@ export class PresenceBoard implements Presence {
 
   left(session: Session, moved: boolean): void {
     this.#told.delete(session);
-    if (!session.presence) return;
+    if (!session.presence || this.#closed) return;
     if (!moved) return this.#uncount(session.userId);
     // The other node counts the user with its next window; until then this one does, or all would be told a gap.
     const timer = this.#clock.after(limits.presenceMoveMs, () => {
@@ -169,7 +172,7 @@ export class PresenceBoard implements Presence {
 
   /** A window with a pause as long as the last flush took: a storm is told in few, large steps (design 5). */
   #openWindow(atLeastMs: number = limits.presenceWindowMs): void {
-    if (this.#windowTimer || this.#flushing) return;
+    if (this.#windowTimer || this.#flushing || this.#closed) return;
     const waitMs = Math.max(atLeastMs, this.#lastFlushMs);
     this.#windowTimer = this.#clock.after(waitMs, () => {
       this.#windowTimer = null;

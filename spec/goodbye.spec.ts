@@ -4,6 +4,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import type { Journal } from "../lib/journal.ts";
+import { PresenceBoard } from "../lib/presence.ts";
+import { PresenceDao } from "../lib/presenceDao.ts";
+import { connectRedis } from "../lib/redis.ts";
+import { type Output, Session } from "../lib/session.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
@@ -108,6 +113,38 @@ test("[K-4] a server that goes away is not held up by those who do not read", as
   await closing;
   assert.ok(clock.monotonicMs() <= 9_000, `${clock.monotonicMs()} ms`);
   for (const client of clients) client.destroy();
+});
+
+test("[K-4] [P-2] who leaves while presence is being closed keeps nothing running, and no ghost in the list", async (t) => {
+  const journal: Journal = { write: () => undefined };
+  const clock = new ManualClock();
+  const store = await connectRedis({ url: redis.url, journal, role: "store" });
+  t.after(() => store.close());
+  const presence = new PresenceBoard({ presenceDao: new PresenceDao(store, "leaving"), clock, journal });
+  await presence.open();
+  const facts = { userId: 220, userName: "220", sex: "", device: "d", since: null, address: "" };
+  const output: Output = {
+    backlogBytes: 0,
+    write: () => undefined,
+    whenDrained: (callback) => callback(),
+    close: () => undefined,
+  };
+  const [one, other] = [220, 221].map(
+    (userId) => new Session({ ...facts, userId, replay: "all", presence: true }, output, null),
+  );
+  assert.ok(one && other);
+  presence.came(one);
+  presence.came(other);
+  clock.advance(1_000);
+  // A window is being written to Redis now.
+  presence.left(one, false);
+  const closed = presence.close();
+  presence.left(other, false);
+  await closed;
+  assert.equal(clock.waiting, 0);
+  presence.left(one, true);
+  assert.equal(clock.waiting, 0);
+  assert.equal(await redis.client.exists("{online}:node:leaving"), 0);
 });
 
 /** What the kernel is timing for the server's end of this client's connection, from /proc/net/tcp: kind, ms left. */
