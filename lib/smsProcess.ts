@@ -34,6 +34,8 @@ export class SmsProcess {
   readonly #buckets = new WeakMap<Session, Bucket>();
   /** Private conversations whose hint this node has written: it is never taken out, so once is enough. */
   readonly #hinted = new Set<StoredConv>();
+  /** Hints being written: who comes meanwhile waits for the same one, so that messages do not overtake each other. */
+  readonly #hinting = new Map<StoredConv, Promise<void>>();
   /** Unique over nodes and restarts; never told to be anything but a mid. */
   readonly #legacyMids = `legacy.${randomUUID()}`;
   #legacyCount = 0;
@@ -131,6 +133,15 @@ export class SmsProcess {
   async #openPrivate(conv: StoredConv, userId: number): Promise<void> {
     const participants = participantsOf(conv);
     if (!participants || this.#hinted.has(conv)) return;
+    let hinting = this.#hinting.get(conv);
+    if (!hinting) {
+      hinting = this.#hint(conv, participants, userId).finally(() => this.#hinting.delete(conv));
+      this.#hinting.set(conv, hinting);
+    }
+    await hinting;
+  }
+
+  async #hint(conv: StoredConv, participants: [number, number], userId: number): Promise<void> {
     await this.#assertPeer(conv, userId);
     await this.#options.smsDao.hint(participants, this.#options.clock.wallMs());
     if (this.#hinted.size >= limits.hintedConvsMax) this.#hinted.clear();
