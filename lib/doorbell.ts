@@ -36,6 +36,8 @@ export class Doorbell {
   readonly #journal: Journal;
   readonly #node: string;
   readonly #heldUsers = new Map<number, number>();
+  /** Held users whose channel could not be subscribed: the client repeats only what it had subscribed before. */
+  readonly #deaf = new Set<number>();
   readonly #ping: Timer;
   #listener: DoorbellListener | null = null;
 
@@ -53,7 +55,7 @@ export class Doorbell {
         journal.write("bell_not_understood", { channel, reason: reasonOf(error) });
       }
     });
-    this.#subscriber.on("ready", () => this.#listener?.missed());
+    this.#subscriber.on("ready", () => void this.#back());
     // An idle subscriber has nothing pending, so only a ping of our own finds a half-open link.
     this.#ping = clock.every(1000, () => {
       if (this.#subscriber.status === "ready") this.#subscriber.ping().catch(() => undefined);
@@ -83,6 +85,7 @@ export class Doorbell {
       return;
     }
     this.#heldUsers.delete(userId);
+    this.#deaf.delete(userId);
     this.#subscriber.unsubscribe(userBell(userId)).catch(() => undefined);
   }
 
@@ -103,11 +106,19 @@ export class Doorbell {
     this.#subscriber.disconnect();
   }
 
+  /** The connection is there again, and hints may have been missed. */
+  async #back(): Promise<void> {
+    await Promise.all([...this.#deaf].map((userId) => this.#subscribe(userId)));
+    this.#listener?.missed();
+  }
+
   async #subscribe(userId: number): Promise<void> {
+    this.#deaf.delete(userId);
     try {
       await this.#subscriber.subscribe(userBell(userId));
     } catch (error) {
       // The sweep finds what is missed until the subscriber is back.
+      if (this.#heldUsers.has(userId)) this.#deaf.add(userId);
       this.#journal.write("doorbell_deaf", { userId, reason: reasonOf(error) });
     }
   }

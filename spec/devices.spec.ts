@@ -202,3 +202,23 @@ function presenceOf(client: WireClient, userId: number): ("came" | "left")[] {
       ...(offline as number[]).filter((id) => id === userId).map(() => "left" as const),
     ]);
 }
+
+test("[L-7] a log-in while the doorbells are cut off is replaced from another server all the same", async () => {
+  await registerUser(server.port, 3097);
+  const login = (port: number): Promise<WireClient> =>
+    WireClient.login(port, { userId: 3097, userPwd: "pw3097", device: "a" });
+  const older = await until("a log-in that hears no doorbell", async () => {
+    await redis.client.client("KILL", "TYPE", "PUBSUB");
+    const client = await login(server.port);
+    const isDeaf = server.events.some(({ event, userId }) => event === "doorbell_deaf" && userId === 3097);
+    if (!isDeaf) client.destroy();
+    return isDeaf && client;
+  });
+  await until("the doorbell to be back", async () => {
+    const [, listeners] = (await redis.client.pubsub("NUMSUB", "{u:3097}:bell")) as [string, number];
+    return listeners >= 1;
+  });
+  const newer = await login(twin.port);
+  assert.equal((await older.next("GoAwayMes")).data.code, 409);
+  newer.destroy();
+});
