@@ -1,5 +1,5 @@
 /**
- * presenceNodes: presence over several servers of one Redis when something goes wrong: a server is killed, one is taken
+ * presenceNodes: presence over several servers of one Redis when something goes wrong: one is killed, one is taken
  * for dead, an answer of Redis is overtaken by what was published after it (clause [P-2]).
  */
 import assert from "node:assert/strict";
@@ -73,6 +73,21 @@ test("[P-2] the users of a killed server are told as gone when its lease has run
   assert.equal(await redis.client.exists(`{online}:node:${node}`), 0, "nothing is left of it");
   client.destroy();
   watcher.destroy();
+});
+
+test("[P-2] the next server on this machine knows at once that a killed one has no users any more", async () => {
+  const watcher = await newUser(one.port, 4085);
+  const killed = await spawnServer(["--redis", redis.url]);
+  const client = await newUser(killed.port, 4086);
+  await hearsOf(watcher, 4086, came(4086));
+  await killed.kill("SIGKILL");
+  const next = await spawnServer(["--redis", redis.url]);
+  const newcomer = await newUser(next.port, 4087);
+  await newcomer.next("PresenceMes");
+  assert.deepEqual(toldOf(newcomer, [4085, 4086]), [came(4085)]);
+  await hearsOf(watcher, 4086, left(4086));
+  assert.equal(await next.kill("SIGTERM"), 0);
+  for (const one of [client, watcher, newcomer]) one.destroy();
 });
 
 test("[P-2] a server that was taken for dead registers its sessions anew", async () => {
