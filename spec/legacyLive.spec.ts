@@ -251,6 +251,7 @@ test("[L-7] legacy sessions of one user run side by side, beside a modern one, a
   await registerUser(server.port, 181);
   const sessions = [await legacyLogin(181), await legacyLogin(181), await legacyLogin(181)];
   const modern = await WireClient.login(server.port, { userId: 181, userPwd: "pw181", device: "legacy" });
+  sessions.push(await legacyLogin(181));
   for (let line = 0; line < 20; line++) speaker.say("SmsMes", { content: `s${line}`, mid: `s${line}` });
   for (const session of [...sessions, modern]) {
     await fence(speaker, session);
