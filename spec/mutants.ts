@@ -93,7 +93,11 @@ async function tryMutant({
       "--test-timeout=60000",
       ...specs.map((spec) => `spec/${spec}`),
     ];
-    const child = spawn(process.execPath, args, { cwd: copy, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, {
+      cwd: copy,
+      env: { ...process.env, HAIYU_SHRINK: "no" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
