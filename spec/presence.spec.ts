@@ -133,12 +133,19 @@ test("[P-2] [K-2] [K-3] who leaves is told to all, on all servers, however it le
   for (const watcher of watchers) watcher.destroy();
 });
 
-test("[K-3] LogoutMes: the user leaves the list at once", async () => {
-  const client = await newUser(one.port, 4030);
+test("[K-3] LogoutMes: with the end of the window the user is in no list, nor in Redis", async () => {
+  const watcher = await newUser(one.port, 4030);
+  const client = await newUser(one.port, 4031);
+  await hearsOf(watcher, 4031, came(4031));
+  assert.equal(await redis.client.hget("{online}:users", "4031"), "1");
   client.say("LogoutMes", {});
   assert.equal(await inTime("the end", client.closed), "end");
   clock.advance(windowMs);
-  await until("the list in Redis", async () => (await redis.client.hget("{online}:users", "4030")) === null);
+  await until("the list in Redis", async () => (await redis.client.hget("{online}:users", "4031")) === null);
+  await until("the list here", async () => {
+    return (await usersOf(watcher, { after: 4030, limit: 1 })).users[0]?.userId !== 4031;
+  });
+  watcher.destroy();
 });
 
 test("[P-3] a user with several sessions is one entry: told when the first comes, and when the last has gone", async () => {

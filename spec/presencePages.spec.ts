@@ -65,6 +65,10 @@ test("[P-5] UsersMes pages by ascending userId above `after`", async () => {
     }),
     { numRuns: 100 },
   );
+  for (const limit of [1, 100, 500]) {
+    const page = await usersOf(client, { after: all.at(-1 - limit), limit });
+    assert.deepEqual([page.users.length, page.more], [limit, false], "the last page is full");
+  }
   for (const limit of [0, 501, 1.5, "1"]) {
     assert.equal((await client.ask("UsersMes", { limit }, "ErrorMes")).code, 400);
   }
