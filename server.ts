@@ -137,17 +137,23 @@ async function joinParts(
     settled: (userId, conv, id) => cursorDao.move(userId, legacyDevice, conv, id),
   });
 
-  store.onReady(() => smsProcess.forgetHints());
+  const missed = (): void => {
+    // Both connections come back by themselves; the later one of them finds the other there.
+    if (!store.ready) return;
+    void follow.missed();
+    void presence.missed();
+  };
+  store.onReady(() => {
+    smsProcess.forgetHints();
+    missed();
+  });
   await follow.open();
   await presence.open();
   await doorbell.open({
     rang: (conv) => follow.rang(conv),
     replaced: (userId, device, session) => userMgr.replacedElsewhere(userId, device, session),
     presenceChanged: (change) => presence.changed(change),
-    missed: () => {
-      follow.missed();
-      void presence.missed();
-    },
+    missed,
   });
   const port = await listener.listen(options.host, options.port);
   journal.write("listening", {

@@ -1,6 +1,7 @@
 -- append: stores what one conversation got in one turn, all or nothing, in the order given (clauses [S-3], [S-4]).
 -- KEYS  1 log   2 meta   3 prefix of the mid hashes (same slot; ":<userId>:<day>" is added here)
--- ARGV  1 most entries kept   2 days a mid is kept   then for each message:
+-- ARGV  1 most entries kept   2 days a mid is kept   3 newest id that the caller has seen in this log ("0-0" = none)
+--       then for each message:
 --       sender, device, mid ("" = none), name, sex, content
 -- returns for each message: id, time in Unix ms, 1 when stored now or 0 when it had been
 local most, days = ARGV[1], tonumber(ARGV[2])
@@ -15,17 +16,23 @@ if last[1] then
   local epochText, seqText = string.match(last[1][1], '^(%d+)-(%d+)$')
   lastEpoch, seq = tonumber(epochText), tonumber(seqText)
 end
--- Another replication id: this Redis was restarted or promoted, and may have lost a tail that somebody has seen.
+-- The caller has seen further than this log goes: a tail was lost. Its seqs are not given out again, so every reader
+-- finds a hole of exactly that size ([D-5]).
+local seenEpochText, seenSeqText = string.match(ARGV[3], '^(%d+)-(%d+)$')
+local seenEpoch, seenSeq = tonumber(seenEpochText), tonumber(seenSeqText)
+local tailLost = seenEpoch > lastEpoch or (seenEpoch == lastEpoch and seenSeq > seq)
+if tailLost then seq = math.max(seq, seenSeq) end
+-- Another replication id: this Redis was restarted or promoted, and may have lost a tail that somebody else has seen.
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
 local meta = redis.call('HMGET', KEYS[2], 'replid', 'epoch')
 local epoch = tonumber(meta[2] or '0')
-if meta[1] ~= replid or epoch < lastEpoch then
-  epoch = math.max(seconds, epoch + 1, lastEpoch + 1)
+if meta[1] ~= replid or epoch < lastEpoch or tailLost then
+  epoch = math.max(seconds, epoch + 1, lastEpoch + 1, seenEpoch + 1)
   redis.call('HSET', KEYS[2], 'replid', replid, 'epoch', string.format('%d', epoch))
 end
 
 local results = {}
-for i = 3, #ARGV, 6 do
+for i = 4, #ARGV, 6 do
   local sender, mid = ARGV[i], ARGV[i + 2]
   local known = false
   if mid ~= '' then

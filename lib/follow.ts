@@ -56,6 +56,7 @@ export class Follow implements Reading {
   /** Who sent the newest messages of "all", for exact unread counts without reading the log. */
   #recent: { id: MessageId; sender: number }[] = [];
   #timers: Timer[] = [];
+  #closed = false;
 
   constructor({ smsDao, cursorDao, clock, journal }: FollowOptions) {
     this.#smsDao = smsDao;
@@ -82,13 +83,18 @@ export class Follow implements Reading {
   }
 
   close(): void {
+    this.#closed = true;
     for (const timer of this.#timers) timer.cancel();
   }
 
-  /** Hints may have been missed, everywhere. */
-  missed(): void {
-    for (const conv of this.#followed.keys()) this.rang(conv);
-    void this.#sweepPrivate();
+  /** Hints may have been missed, everywhere: looks at all that is followed, a part a turn. */
+  async missed(): Promise<void> {
+    let inSlice = 0;
+    for (const conv of [...this.#followed.keys()]) {
+      this.rang(conv);
+      if (++inSlice % limits.missedSliceConvs === 0) await delay(this.#clock, limits.missedSlicePauseMs);
+    }
+    await this.#sweepPrivate();
   }
 
   rang(conv: StoredConv): void {
@@ -120,7 +126,12 @@ export class Follow implements Reading {
     );
     for (const { conv, head, cursor } of states) {
       const position = session.replay === "none" ? head : cursor;
-      if (conv === allConv || compareIds(cursor, head) < 0) joining.starts.push({ conv, head, position });
+      // A cursor beyond its log (the log lost its end) is good for nothing later: it starts here and now.
+      const stored = cursors[convs.indexOf(conv)];
+      const beyond = stored ? compareIds(stored, head) > 0 : false;
+      if (conv === allConv || compareIds(cursor, head) < 0 || beyond) {
+        joining.starts.push({ conv, head, position });
+      }
     }
     return states.filter(({ conv, unread }) => conv === allConv || unread > 0);
   }
@@ -207,8 +218,12 @@ export class Follow implements Reading {
     followed.readers++;
     try {
       if (!at) {
-        const [cursor] = await this.#cursorDao.read(session.userId, session.device, [conv]);
-        reader.position = cursor ?? zeroId;
+        const [[cursor], head] = await Promise.all([
+          this.#cursorDao.read(session.userId, session.device, [conv]),
+          this.#smsDao.head(conv),
+        ]);
+        // A cursor is never beyond its log: one that is belongs to an end that was lost, and says nothing.
+        if (cursor && compareIds(cursor, head) <= 0) reader.position = cursor;
         // Nobody else reads it here: no need to read what this one has.
         if (followed.readers === 1 && followed.state === "idle") {
           followed.position = laterId(followed.position, reader.position);
@@ -255,23 +270,35 @@ export class Follow implements Reading {
 
   /** Reads until nothing is new, and hands it on. One at a time for a conversation. */
   async #read(followed: Followed): Promise<void> {
+    let pauseMs = limits.readRetryMs;
     do {
       followed.state = "reading";
-      let entries: Entry[];
-      try {
-        entries = await this.#smsDao.readAfter(followed.conv, followed.position, limits.readBatchMaxEntries);
-      } catch (error) {
-        this.#journal.write("read_failed", { conv: followed.conv, reason: reasonOf(error) });
-        await delay(this.#clock, limits.readRetryMs);
-        break;
+      const entries = await this.#entriesAfter(followed);
+      if (!entries) {
+        // What rang is not forgotten because Redis is away: a lost ring would wait for the sweep.
+        followed.state = "reading, rung again";
+        await delay(this.#clock, pauseMs);
+        pauseMs = Math.min(2 * pauseMs, limits.readRetryMaxMs);
+        continue;
       }
+      pauseMs = limits.readRetryMs;
       if (followed === this.#all) this.#remember(entries);
       for (const batch of batchesOf(followed.conv, followed.position, entries)) {
         await this.#fanOut(followed, batch);
       }
       if (entries.length === limits.readBatchMaxEntries) followed.state = "reading, rung again";
-    } while (this.#rungAgain(followed));
+    } while (this.#rungAgain(followed) && !this.#closed);
     followed.state = "idle";
+  }
+
+  /** Null when Redis did not answer. */
+  async #entriesAfter({ conv, position }: Followed): Promise<Entry[] | null> {
+    try {
+      return await this.#smsDao.readAfter(conv, position, limits.readBatchMaxEntries);
+    } catch (error) {
+      this.#journal.write("read_failed", { conv, reason: reasonOf(error) });
+      return null;
+    }
   }
 
   #rungAgain({ state }: Followed): boolean {

@@ -40,6 +40,7 @@ export const readBatchMaxEntries = 256;
 export const appendBatchMaxMessages = 256;
 export const appendQueueMaxMessages = 20_000;
 export const hintedConvsMax = 200_000;
+export const knownHeadsMax = 200_000;
 export const loginPeersMax = 2_000;
 export const sweepPeersMax = 8;
 
@@ -69,6 +70,9 @@ export const presenceLogMaxChanges = 200_000;
 export const presenceSnapshotStaleMax = 64;
 export const presenceFanoutMaxUsers = 20_000;
 export const readRetryMs = 250;
+export const readRetryMaxMs = 2_000;
+export const missedSliceConvs = 500;
+export const missedSlicePauseMs = 10;
 export const sweepAllMs = 1_000;
 export const sweepPrivateMs = 30_000;
 
@@ -84,6 +88,7 @@ export const answerDeadlineMs = 5_000;
 export const storeDeadlineMs = 2_000;
 export const answerReserveMs = 500;
 export const appendRepeatPauseMs = 200;
+export const redisFailureSayMs = 1_000;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
 export const tokenLifeMs = 30 * 24 * 3600 * 1000;

@@ -8,7 +8,7 @@ import { Redis, type RedisOptions } from "ioredis";
 import { CodedError, codes } from "./codes.ts";
 import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
-import { redisCallsInFlightMax, storeDeadlineMs } from "./limits.ts";
+import { redisCallsInFlightMax, redisFailureSayMs, storeDeadlineMs } from "./limits.ts";
 import type { Stored } from "./message.ts";
 
 /** What a command takes. Never an array: ioredis would flatten it into several arguments. */
@@ -60,6 +60,7 @@ export function optionsOfUrl(url: string): RedisOptions {
 export class RedisStore {
   readonly #client: Redis;
   readonly #journal: Journal;
+  readonly #said = new Map<string, { count: number; atMs: number }>();
   #inFlight = 0;
   #stored: Stored = "memory";
 
@@ -128,11 +129,26 @@ export class RedisStore {
     try {
       return await work();
     } catch (error) {
-      this.#journal.write("redis_call_failed", { call: name, reason: reasonOf(error) });
+      this.#sayFailed(name, reasonOf(error));
       throw new CodedError(codes.tryAgain, { cause: error });
     } finally {
       this.#inFlight--;
     }
+  }
+
+  /** One line a second for each kind of failure: an outage fails thousands of calls in the same way. */
+  #sayFailed(call: string, reason: string): void {
+    const kind = `${call} ${reason}`;
+    const said = this.#said.get(kind) ?? { count: 0, atMs: -Infinity };
+    said.count++;
+    const nowMs = performance.now();
+    if (nowMs - said.atMs >= redisFailureSayMs) {
+      this.#journal.write("redis_call_failed", { call, reason, times: said.count });
+      said.count = 0;
+      said.atMs = nowMs;
+    }
+    if (this.#said.size > 100) this.#said.clear();
+    this.#said.set(kind, said);
   }
 
   /** What this Redis promises: fsync before the answer, or less. Unknown counts as memory. */

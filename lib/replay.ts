@@ -2,7 +2,7 @@
  * replay: one reader that is behind, read from the log until it has what the live ones have. It asks for more only
  * when its socket has taken what it got, so memory is bounded whatever the reader does ([D-6]).
  */
-import { batchesOf, encodeGap, estimatedBytes, gapBetween } from "./batch.ts";
+import { type Gap, batchesOf, encodeGap, estimatedBytes, gapBetween } from "./batch.ts";
 import type { Clock } from "./clock.ts";
 import { delay } from "./clock.ts";
 import { type StoredConv, convFor } from "./conv.ts";
@@ -47,17 +47,29 @@ export class Replay {
       const entries = await this.#read(reader, count, upTo);
       if (!entries) continue;
       if (session.closed) return;
-      if (entries.length === 0) skipTo(reader, upTo);
+      if (entries.length === 0) {
+        // Kept entries follow what was trimmed; where nothing follows, the log itself has lost its end.
+        const head = await this.#head(reader);
+        if (head) skipTo(reader, upTo, compareIds(head, upTo) < 0 ? "lost" : "trimmed");
+      }
       for (const batch of batchesOf(target.conv, reader.position, entries)) deliver(reader, batch);
       count = nextCount(entries, count);
     }
   }
 
+  #read(reader: Reader, count: number, upTo: MessageId): Promise<Entry[] | null> {
+    return this.#orWait(reader, (smsDao) => smsDao.readAfter(reader.conv, reader.position, count, upTo));
+  }
+
+  #head(reader: Reader): Promise<MessageId | null> {
+    return this.#orWait(reader, (smsDao) => smsDao.head(reader.conv));
+  }
+
   /** Null when Redis did not answer: the loop tries again. */
-  async #read(reader: Reader, count: number, upTo: MessageId): Promise<Entry[] | null> {
+  async #orWait<T>(reader: Reader, ask: (smsDao: SmsDao) => Promise<T>): Promise<T | null> {
     const { smsDao, clock, journal } = this.#options;
     try {
-      return await smsDao.readAfter(reader.conv, reader.position, count, upTo);
+      return await ask(smsDao);
     } catch (error) {
       journal.write("replay_waits", { conv: reader.conv, reason: reasonOf(error) });
       await delay(clock, readRetryMs);
@@ -67,10 +79,12 @@ export class Replay {
 }
 
 /** Nothing is left up to a position that once was: it was trimmed or lost, and that is said. */
-function skipTo(reader: Reader, upTo: MessageId): void {
+function skipTo(reader: Reader, upTo: MessageId, reason: Gap["reason"]): void {
   const { session, conv, position } = reader;
   const gap = gapBetween(position, { epoch: upTo.epoch, seq: upTo.seq + 1 });
-  if (gap && !session.legacy) session.output.write(encodeGap(convFor(conv, session.userId), gap));
+  if (gap && !session.legacy) {
+    session.output.write(encodeGap(convFor(conv, session.userId), { ...gap, reason }));
+  }
   reader.position = upTo;
 }
 

@@ -4,8 +4,8 @@
  */
 import { type StoredConv, allConv } from "./conv.ts";
 import { convsKey, logKey, metaKey, midsKey } from "./keys.ts";
-import { allLogEntriesMax, midDaysKept, privateLogEntriesMax } from "./limits.ts";
-import { type MessageId, formatId, parseId, zeroId } from "./messageId.ts";
+import { allLogEntriesMax, knownHeadsMax, midDaysKept, privateLogEntriesMax } from "./limits.ts";
+import { type MessageId, compareIds, formatId, parseId, zeroId } from "./messageId.ts";
 import { Script, type Argument, type RedisStore } from "./redis.ts";
 
 const appendScript = new Script("append");
@@ -36,6 +36,8 @@ export interface Appended {
 /** Appends to the logs and reads from them. */
 export class SmsDao {
   readonly #store: RedisStore;
+  /** Newest id seen of each log: Redis may come back with less, and must not give out those seqs again ([S-3]). */
+  readonly #newest = new Map<StoredConv, MessageId>();
 
   constructor(store: RedisStore) {
     this.#store = store;
@@ -57,17 +59,20 @@ export class SmsDao {
 
   /** Appends in the order given, one script for all. May be repeated where every message has a mid. */
   async append(conv: StoredConv, messages: NewMessage[]): Promise<Appended[]> {
-    const args: Argument[] = [conv === allConv ? allLogEntriesMax : privateLogEntriesMax, midDaysKept];
+    const most = conv === allConv ? allLogEntriesMax : privateLogEntriesMax;
+    const args: Argument[] = [most, midDaysKept, formatId(this.#newest.get(conv) ?? zeroId)];
     for (const message of messages) {
       args.push(message.sender, message.device, message.mid, message.name, message.sex, message.content);
     }
     const keys = [logKey(conv), metaKey(conv), midsKey(conv)];
     const flat = (await this.#store.run(appendScript, keys, args)) as (string | number)[];
-    return messages.map((_, index) => ({
+    const appended = messages.map((_, index) => ({
       id: idOf(flat[index * 3]),
       time: Number(flat[index * 3 + 1]),
       fresh: flat[index * 3 + 2] === 1,
     }));
+    for (const { id } of appended) this.#seen(conv, id);
+    return appended;
   }
 
   /** The id of the newest message, zero when there is none. */
@@ -108,7 +113,17 @@ export class SmsDao {
       string,
       string[],
     ][];
-    return reply.map(([id, fields]) => entryOf(idOf(id), fields));
+    const entries = reply.map(([id, fields]) => entryOf(idOf(id), fields));
+    const newest = command === "XRANGE" ? entries.at(-1) : entries[0];
+    if (newest) this.#seen(conv, newest.id);
+    return entries;
+  }
+
+  #seen(conv: StoredConv, id: MessageId): void {
+    const before = this.#newest.get(conv);
+    if (before && compareIds(before, id) >= 0) return;
+    if (this.#newest.size >= knownHeadsMax) this.#newest.clear();
+    this.#newest.set(conv, id);
   }
 }
 
