@@ -5,8 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { killPrivateRedis, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
-import { scratchFolder } from "./helpers/scratch.ts";
+import { dataFolder, killPrivateRedis, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
 import { type SpawnedServer, spawnServer } from "./helpers/server.ts";
 import { until } from "./helpers/wait.ts";
 import { type Data, WireClient, registerUser } from "./helpers/wireClient.ts";
@@ -107,7 +106,7 @@ function assertKept(history: Map<string, Data[]>, sender: Sender): void {
 }
 
 test("[R-3] [S-3] [S-4] what was answered survives SIGKILL of server and Redis, once and in order", async () => {
-  const folder = scratchFolder();
+  const folder = dataFolder();
   let server: SpawnedServer = await spawnServer(["--data", folder]);
   await privateRedisPid(folder);
   for (const userId of [reader, ...senders.map((one) => one.userId)]) await registerUser(server.port, userId);

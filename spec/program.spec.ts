@@ -2,19 +2,14 @@
  * program: the server as a program: its flags, and how it goes when it is told to (clauses [X-1], [X-2], [K-4]).
  */
 import assert from "node:assert/strict";
-import { readFileSync, realpathSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseServerArgs } from "../server.ts";
-import { isRunning, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
-import { scratchFolder } from "./helpers/scratch.ts";
+import { dataFolder, isRunning, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
 import { spawnScript, spawnServer } from "./helpers/server.ts";
 import { inTime, until } from "./helpers/wait.ts";
 import { type Data, WireClient, newUser } from "./helpers/wireClient.ts";
-
-function dataFolder(): string {
-  return realpathSync(scratchFolder());
-}
 
 // Most of the time is spent waiting for processes to start and to end.
 describe("the server as a program", { concurrency: 3 }, () => {

@@ -3,22 +3,24 @@
  * again when it dies, gone with the last server that used it (clauses [R-1], [R-2], [R-4]).
  */
 import assert from "node:assert/strict";
-import { mkdirSync, realpathSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { openPrivateRedis } from "../lib/redisServer.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
-import { isRunning, killPrivateRedis, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
-import { scratchFolder } from "./helpers/scratch.ts";
+import {
+  dataFolder,
+  isRunning,
+  killPrivateRedis,
+  privateRedisPid,
+  runningOn,
+} from "./helpers/privateRedis.ts";
+import { tiedPid } from "./helpers/scratch.ts";
 import { spawnScript, spawnServer } from "./helpers/server.ts";
 import { until } from "./helpers/wait.ts";
 import { type Data, WireClient, newUser } from "./helpers/wireClient.ts";
-
-function dataFolder(): string {
-  return realpathSync(scratchFolder());
-}
 
 async function login(port: number, userId: number, fields: Data = {}): Promise<WireClient> {
   return WireClient.login(port, { userId, userPwd: `pw${userId}`, ...fields });
@@ -117,6 +119,7 @@ describe("the private redis-server", { concurrency: 3 }, () => {
     assert.equal((await send(alice, "m1")).stored, "disk");
     assert.deepEqual(await contentsOf(await login(second.port, 1)), ["m1"]);
     const pid = Number(first.events().find(({ event }) => event === "redis_server_started")?.pid);
+    tiedPid(pid);
     assert.ok(isRunning(pid));
     await Promise.all([first.kill("SIGTERM"), second.kill("SIGTERM")]);
     assert.ok(!isRunning(pid));

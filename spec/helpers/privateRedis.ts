@@ -1,12 +1,35 @@
 /**
  * privateRedis: the redis-server that a server runs by itself under its data folder, seen from outside. It is nobody's
- * child by intention, so it is tied to the spec by its pid.
+ * child by intention, and a server may start another one at any moment: it is tied to the spec by its folder.
  */
 import { execFileSync } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { tiedPid } from "./scratch.ts";
+import { scratchFolder, tiedPid } from "./scratch.ts";
 import { until } from "./wait.ts";
+
+const folders: string[] = [];
+
+process.on("exit", () => {
+  const left = folders.length === 0 ? [] : psLines();
+  for (const [pid, , name, ...words] of left) {
+    const isOurs = name === "redis-server" && folders.some((folder) => words.join(" ").includes(folder));
+    if (!isOurs) continue;
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+});
+
+/** An empty data folder; a redis-server that is still on it at the end is killed. */
+export function dataFolder(): string {
+  const folder = realpathSync(scratchFolder());
+  folders.push(folder);
+  return folder;
+}
 
 /** Pid of the redis-server that answers on the socket of a data folder. It ends with the spec. */
 export async function privateRedisPid(
