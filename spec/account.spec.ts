@@ -220,7 +220,7 @@ async function withoutRedis({
   const lonely = await startSpecServer({ redis: away, rate });
   await registerUser(lonely.port, 1);
   const [newcomer, legacy, modern] = await Promise.all([1, 2, 3].map(() => WireClient.connect(lonely.port)));
-  assert.ok(newcomer && legacy && modern);
+  assert.ok(newcomer && legacy && modern, "three connections");
   const tryOld = async (): Promise<Data[]> =>
     Promise.all([
       newcomer.ask("RegisterMes", { user: { userId: 2, userPwd: "p", userName: "n" } }, "RegisterResMes"),

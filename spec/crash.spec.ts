@@ -44,7 +44,7 @@ async function sendUntilKilled(client: WireClient, sender: Sender, round: number
     client.say("SmsMes", { conv: sender.conv, content: `content of ${mid}`, mid });
     await client
       .hears("room", () => client.all("SmsResMes").length > n - 8)
-      .catch(() => assert.ok(client.isClosed));
+      .catch(() => assert.ok(client.isClosed, "it is answered as long as the server lives"));
   }
   for (const answer of client.all("SmsResMes").slice(answered)) {
     answered++;

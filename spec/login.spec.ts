@@ -105,7 +105,8 @@ test("[L-3] [L-6] a modern log-in is answered exactly so, and limits has its bou
   ]);
   assert.deepEqual([answer.code, answer.error, answer.userName, answer.more], [200, "", "名字", false]);
   assert.match(String(answer.token), /^[\w-]{40,128}$/);
-  assert.ok(Number(answer.time) >= startedMs && Number(answer.time) <= Date.now());
+  const { time } = answer as { time: number };
+  assert.ok(time >= startedMs && time <= Date.now(), `time ${time} is now`);
   assert.ok(Number(answer.online) >= 2, "the watcher and oneself");
   assert.deepEqual(answer.limits, {
     frameMaxBytes: 65_536,

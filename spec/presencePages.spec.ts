@@ -88,13 +88,16 @@ test("[P-1] [P-2] where more than 400 are online they come in several frames, mo
   const ids = frames().flatMap(({ online }) => (online as { userId: number }[]).map(({ userId }) => userId));
   assert.equal(new Set(ids).size, ids.length, "nobody twice");
   assert.equal(ids.length, total);
-  assert.ok([4110, 4111, ...many].every((userId) => ids.includes(userId)));
+  assert.ok(
+    [4110, 4111, ...many].every((userId) => ids.includes(userId)),
+    "everybody is in it",
+  );
   const ofTheMany = watcher
     .all("PresenceMes")
     .filter(({ online }) => (online as { userId: number }[]).some(({ userId }) => many.includes(userId)));
   for (const told of [ofTheMany, frames()]) {
     assert.ok(told.length >= 3, `${told.length} frames`);
-    for (const { online } of told) assert.ok((online as Data[]).length <= 400);
+    for (const { online } of told) assert.ok((online as Data[]).length <= 400, "at most 400 in a frame");
     const last = told.findIndex(({ more }) => more === false);
     assert.equal(last, told.length - 1, "more is true on all but the last");
   }
@@ -111,7 +114,7 @@ test("[P-1] [P-2] where more than 400 are online they come in several frames, mo
     for (const { userId } of online as { userId: number }[]) there.add(userId);
     for (const userId of offline as number[]) there.delete(userId);
   }
-  assert.ok(there.has(4110) && there.has(4112) && !there.has(4111));
+  assert.ok(there.has(4110) && there.has(4112) && !there.has(4111), "who left is not in it, who stayed is");
   assert.equal(there.size, await totalOf(later, 1000));
   watcher.destroy();
   later.destroy();
@@ -135,7 +138,7 @@ test("[P-6] [P-5] above 20,000 online only totals are told, and pages are asked 
   let count = 0;
   for (let after = 0, more = true; more;) {
     const page = await usersOf(watcher, { after, limit: 500 });
-    assert.ok((page.users[0]?.userId ?? 0) > after);
+    assert.ok((page.users[0]?.userId ?? 0) > after, `a page above ${after}`);
     after = page.users.at(-1)?.userId ?? after;
     count += page.users.length;
     more = page.more;

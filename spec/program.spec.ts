@@ -69,7 +69,7 @@ describe("the server as a program", { concurrency: 3 }, () => {
       for (const client of [alice, bob]) {
         const { code, retryMs } = (await client.next("GoAwayMes")).data;
         assert.equal(code, 503);
-        assert.ok(Number(retryMs) > 0);
+        assert.ok(Number(retryMs) > 0, `retryMs ${String(retryMs)}`);
       }
       for (const client of [alice, bob, legacy, idle]) assert.equal(await client.closed, "end");
       assert.deepEqual(legacy.all("GoAwayMes"), []);
@@ -95,7 +95,7 @@ describe("the server as a program", { concurrency: 3 }, () => {
     alice.say("AckMes", { conv: "all", id: alice.all("SmsResMes")[0]?.id });
     process.kill(-(server.child.pid ?? 0), "SIGINT");
     assert.equal(await inTime("its end", server.ended), 0);
-    assert.ok(!isRunning(pid));
+    assert.ok(!isRunning(pid), `redis-server ${pid} runs on: ${server.output.err}`);
     const log = readFileSync(join(folder, "redis.log"), "utf8");
     assert.match(log, /User requested shutdown/);
     assert.doesNotMatch(log, /Received SIG/);

@@ -83,7 +83,7 @@ describe("the private redis-server", { concurrency: 3 }, () => {
     const alice = await newUser(killed.port, 1);
     await send(alice, "before");
     await killed.kill("SIGKILL");
-    assert.ok(isRunning(pid));
+    assert.ok(isRunning(pid), "it runs on");
     const next = await spawnServer(["--data", folder]);
     assert.equal(await privateRedisPid(folder), pid);
     assert.equal(redisServersOn(folder).length, 1);
@@ -112,7 +112,7 @@ describe("the private redis-server", { concurrency: 3 }, () => {
   test("[R-1] a folder whose socket path would be too long works, and is shared too", async () => {
     const folder = join(dataFolder(), "数据".repeat(12), "d".repeat(60));
     mkdirSync(folder, { recursive: true });
-    assert.ok(Buffer.byteLength(join(folder, "redis.sock")) > 107);
+    assert.ok(Buffer.byteLength(join(folder, "redis.sock")) > 107, "the path is too long");
     const first = await spawnServer(["--data", folder]);
     const second = await spawnServer(["--data", folder]);
     const alice = await newUser(first.port, 1);
@@ -120,9 +120,9 @@ describe("the private redis-server", { concurrency: 3 }, () => {
     assert.deepEqual(await contentsOf(await login(second.port, 1)), ["m1"]);
     const pid = Number(first.events().find(({ event }) => event === "redis_server_started")?.pid);
     tiedPid(pid);
-    assert.ok(isRunning(pid));
+    assert.ok(isRunning(pid), "it runs");
     await Promise.all([first.kill("SIGTERM"), second.kill("SIGTERM")]);
-    assert.ok(!isRunning(pid));
+    assert.ok(!isRunning(pid), "nobody uses it");
     const again = await spawnServer(["--data", folder]);
     assert.deepEqual(await contentsOf(await login(again.port, 1)), ["m1"], "the data is in the folder");
     await again.kill("SIGTERM");
@@ -161,7 +161,7 @@ describe("the private redis-server", { concurrency: 3 }, () => {
     });
     await opening;
     assert.ok(reason.includes(lock) && reason.includes(`process ${process.pid}`), reason);
-    assert.ok(!reason.includes("\n"));
+    assert.ok(!reason.includes("\n"), "one line");
     assert.deepEqual(runningOn(folder), []);
   });
 

@@ -130,7 +130,8 @@ test("[A-5] registrations are counted by address; an id that is taken is said be
   const refused = await register(client, 2042);
   assert.deepEqual(Object.keys(refused).sort(), ["code", "error", "retryMs"]);
   assert.equal(refused.code, 429);
-  assert.ok(Number(refused.retryMs) > 0 && Number(refused.retryMs) <= 60_000);
+  const { retryMs } = refused as { retryMs: number };
+  assert.ok(retryMs > 0 && retryMs <= 60_000, `${retryMs} ms`);
   assert.equal((await register(client, 2040)).code, 505);
   const neighbour = await WireClient.connect(strict.port, "127.0.0.18");
   assert.equal((await register(neighbour, 2042)).code, 200, "nothing was made when it was refused");
