@@ -118,7 +118,7 @@ export const redisWatchMs = 500;
 export const redisRestartFirstMs = 200;
 export const redisRestartMaxMs = 10_000;
 export const redisLoadingSayMs = 5_000;
-export const redisLockEmptyMs = 1_000;
+export const lockEmptyMs = 1_000;
 export const redisLockWaitMs = 10_000;
 
 // The client.

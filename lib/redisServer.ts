@@ -14,6 +14,7 @@ import { isAlive } from "./alive.ts";
 import { type Clock, type Timer, delay } from "./clock.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
+import { releaseLock, takeLock } from "./pidLock.ts";
 
 export interface PrivateRedis {
   /** Unix socket it listens on. */
@@ -109,7 +110,7 @@ class RedisKeeper implements PrivateRedis {
   async ensure(): Promise<void> {
     const lateMs = this.#clock.monotonicMs() + limits.redisLockWaitMs;
     while ((await probe(this.socketPath)) === "dead") {
-      if (!this.#lock()) {
+      if (!takeLock(this.#lockPath)) {
         if (this.#clock.monotonicMs() > lateMs) throw new Error(this.#lockAdvice());
         await delay(this.#clock, 10);
         continue;
@@ -118,7 +119,7 @@ class RedisKeeper implements PrivateRedis {
         // Somebody may have started it between the probe and the lock.
         if ((await probe(this.socketPath)) === "dead") await this.#start();
       } finally {
-        fs.rmSync(this.#lockPath, { force: true });
+        releaseLock(this.#lockPath);
       }
     }
     let saidMs = this.#clock.monotonicMs();
@@ -133,21 +134,6 @@ class RedisKeeper implements PrivateRedis {
 
   get #lockPath(): string {
     return join(this.#folder, "redis.lock");
-  }
-
-  /** Takes the lock, or a stale one of a process that has ended. */
-  #lock(): boolean {
-    try {
-      fs.writeFileSync(this.#lockPath, String(process.pid), { flag: "wx" });
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const owner = Number(readText(this.#lockPath));
-    // Empty: its owner writes into it in a moment, or was killed before it could.
-    const isStale = owner > 0 ? !isAlive(owner) : ageMs(this.#lockPath) > limits.redisLockEmptyMs;
-    if (isStale) fs.rmSync(this.#lockPath, { force: true });
-    return false;
   }
 
   #lockAdvice(): string {
@@ -264,11 +250,6 @@ function missingBinary(): string {
       ? "brew install redis"
       : "sudo apt-get install redis-server";
   return `redis-server is not on the PATH; type: ${command}  (or give --redis URL)`;
-}
-
-/** Time since a file was written; 0 when there is none. */
-function ageMs(path: string): number {
-  return Date.now() - (fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
 function readText(path: string): string {
