@@ -68,7 +68,8 @@ export class ChatClient {
   #link: ClientLink | null = null;
   #token: string | undefined;
   #attempt = 0;
-  #goAwayRetryMs: number | null = null;
+  /** When the server said to come back. */
+  #retryMs: number | null = null;
   #loginWaiters: ((answer: LoginInfo | Error) => void)[] = [];
   readonly #sending: SendQueue;
   readonly #pages = new PageRequests();
@@ -118,10 +119,12 @@ export class ChatClient {
 
   /**
    * Connects and logs in. Resolves with LoginResMes, 200 or a refusal, and then goes on by itself.
-   * Throws an Error when the server cannot be reached at this first time.
+   * Throws an Error when the server cannot be reached at this first time, or the client has ended.
    */
   login(): Promise<LoginInfo> {
     return new Promise((resolve, reject) => {
+      if (this.#state.kind === "ended") return reject(new Error("closed"));
+      if (this.#state.kind === "online" && this.info) return resolve(this.info);
       this.#loginWaiters.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
       if (this.#state.kind === "idle") this.#dial();
     });
@@ -195,6 +198,7 @@ export class ChatClient {
     const link = new ClientLink({
       host,
       port,
+      clock: this.#clock,
       first: encodeClient("LoginMes", fields),
       heard: (message) => {
         if (this.#link === link) this.#heard(message);
@@ -254,11 +258,8 @@ export class ChatClient {
       this.#link?.destroy("token refused");
       return;
     }
-    if (
-      (answer.code === codes.tryAgain || answer.code === codes.slowDown) &&
-      this.#loginWaiters.length === 0
-    ) {
-      this.#goAwayRetryMs = answer.retryMs ?? null;
+    if ((answer.code === codes.tryAgain || answer.code === codes.slowDown) && this.info !== null) {
+      this.#retryMs = answer.retryMs ?? null;
       this.#link?.destroy(answer.error);
       return;
     }
@@ -275,6 +276,7 @@ export class ChatClient {
   /** Pings, watches for silence, acknowledges; all of one connection. */
   #watch(): void {
     this.#silentMs = 0;
+    this.#heardBytes = 0;
     this.#timers = [
       this.#clock.every(limits.clientPingMs, () => {
         if (this.#link?.heardBytes === this.#heardBytes) this.#silentMs += limits.clientPingMs;
@@ -290,8 +292,7 @@ export class ChatClient {
   }
 
   #delivered(message: Delivered): void {
-    if (!this.#seen.note(message.conv ?? "all", message.id ?? "")) return;
-    this.#events.message?.(message);
+    if (this.#seen.note(message.conv ?? "all", message.id ?? "")) this.#events.message?.(message);
     if (this.#options.autoAck !== false && this.#seen.ackDue) this.acknowledge();
   }
 
@@ -319,12 +320,12 @@ export class ChatClient {
 
   #goAway({ code, retryMs }: ServerFields<"GoAwayMes">): void {
     if (code === codes.replaced) this.#finish({ kind: "ended", reason: "replaced", code }, "destroy");
-    else this.#goAwayRetryMs = retryMs ?? null;
+    else this.#retryMs = retryMs ?? null;
   }
 
   #lost(reason: string): void {
     if (this.#state.kind === "ended") return;
-    const first = this.#loginWaiters.length > 0 && this.info === null;
+    const first = this.info === null;
     const retriesPassword = reason === "token refused";
     this.#letGo(reason);
     if (retriesPassword) return this.#dial();
@@ -339,12 +340,12 @@ export class ChatClient {
       limits.clientReconnectMaxMs,
       limits.clientReconnectFirstMs * 2 ** this.#attempt,
     );
-    const nextTryMs = Math.round(this.#goAwayRetryMs ?? ceilingMs * (0.5 + this.#random() / 2));
-    this.#goAwayRetryMs = null;
+    // Never before the server said so, and not all of its clients at once.
+    const pauseMs = this.#retryMs === null ? ceilingMs / 2 : this.#retryMs;
+    const nextTryMs = Math.round(pauseMs + (this.#random() * (this.#retryMs ?? ceilingMs)) / 2);
+    this.#retryMs = null;
+    this.#reconnectTimer = this.#clock.after(nextTryMs, () => this.#dial());
     this.#become({ kind: "offline", reason, nextTryMs });
-    this.#reconnectTimer = this.#clock.after(nextTryMs, () => {
-      if (this.#state.kind === "offline") this.#dial();
-    });
   }
 
   /** The connection's own things end with it; what waits for an answer to a page fails, unsent messages stay. */

@@ -146,7 +146,7 @@ export class ChatView {
   }
 
   #prompt(client: ChatClient): string {
-    if (client.state.kind !== "online") return this.#texts.offlinePrompt;
+    if (client.state.kind !== "online") return this.#texts.offlinePrompt(client.unsent);
     return client.unsent > 0 ? this.#texts.unsentPrompt(client.unsent) : this.#texts.chatPrompt;
   }
 

@@ -3,9 +3,10 @@
  * its hand, since a server closes who says nothing. It never throws after `open`: what goes wrong is `ended`.
  */
 import { type Socket, connect } from "node:net";
+import type { Clock, Timer } from "./clock.ts";
 import { FrameDecoder } from "./frame.ts";
 import { reasonOf } from "./journal.ts";
-import { clientConnectDeadlineMs, frameMaxBytes } from "./limits.ts";
+import { clientConnectDeadlineMs, clientExitDeadlineMs, frameMaxBytes } from "./limits.ts";
 import { type ServerMessage, decodeServer } from "./message.ts";
 
 export interface LinkOptions {
@@ -13,6 +14,7 @@ export interface LinkOptions {
   port: number;
   /** What is said first, as soon as the connection stands. */
   first: Buffer;
+  clock: Clock;
   heard: (message: ServerMessage) => void;
   /** Called once; `reason` is for people. */
   ended: (reason: string) => void;
@@ -22,6 +24,8 @@ export interface LinkOptions {
 export class ClientLink {
   readonly #options: LinkOptions;
   readonly #socket: Socket;
+  /** Until the first answer has come: a server that says nothing is none. Later: until the end we asked for. */
+  #deadline: Timer;
   readonly #decoder = new FrameDecoder(frameMaxBytes);
   #reason = "";
   #ended = false;
@@ -31,13 +35,12 @@ export class ClientLink {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
-    this.#socket.setTimeout(clientConnectDeadlineMs, () => this.destroy("no answer"));
-    this.#socket.on("connect", () => {
-      this.#socket.setTimeout(0);
-      this.#socket.write(options.first);
-    });
+    this.#deadline = options.clock.after(clientConnectDeadlineMs, () => this.destroy("no answer"));
+    this.#socket.on("connect", () => this.#socket.write(options.first));
     this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    this.#socket.on("error", (error) => (this.#reason ||= reasonOf(error)));
+    this.#socket.on("error", (error: NodeJS.ErrnoException) => {
+      this.#reason ||= error.code ?? reasonOf(error);
+    });
     this.#socket.on("close", () => this.#end());
   }
 
@@ -46,9 +49,13 @@ export class ClientLink {
     if (!this.#ended) this.#socket.write(frames);
   }
 
-  /** Ends after what was written. */
+  /** Ends after what was written; a server that does not end its side is not waited for. */
   end(): void {
+    if (this.#ended) return;
+    if (this.#socket.connecting) return this.destroy("closed");
     this.#socket.end();
+    this.#deadline.cancel();
+    this.#deadline = this.#options.clock.after(clientExitDeadlineMs, () => this.destroy("closed"));
   }
 
   /** Ends at once. */
@@ -64,6 +71,7 @@ export class ClientLink {
       this.#decoder.push(chunk);
       for (let payload = this.#decoder.next(); payload && !this.#ended; payload = this.#decoder.next()) {
         const message = decodeServer(payload);
+        if (!this.#socket.writableEnded) this.#deadline.cancel();
         // What this client does not know a newer server may say: it is passed over.
         if (message.type !== null) this.#options.heard(message);
       }
@@ -75,6 +83,7 @@ export class ClientLink {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#deadline.cancel();
     this.#options.ended(this.#reason || "closed");
   }
 }

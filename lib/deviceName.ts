@@ -27,12 +27,7 @@ export function claimDeviceName(env: NodeJS.ProcessEnv): string {
 
 function readOrMakeName(path: string): string {
   const made = `terminal-${randomBytes(4).toString("hex")}`;
-  try {
-    fs.writeFileSync(path, `${made}\n`, { flag: "wx", mode: 0o600 });
-    return made;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
+  if (make(path, `${made}\n`)) return made;
   const name = fs.readFileSync(path, "utf8").trim();
   return /^[A-Za-z0-9._-]{1,28}$/.test(name) ? name : made;
 }
@@ -40,16 +35,28 @@ function readOrMakeName(path: string): string {
 /** Takes the slot when nobody holds it, or who held it has ended. */
 function claim(path: string): boolean {
   for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      fs.writeFileSync(path, String(process.pid), { flag: "wx", mode: 0o600 });
+    if (make(path, String(process.pid))) {
       process.once("exit", () => fs.rmSync(path, { force: true }));
       return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
     const owner = Number(fs.readFileSync(path, "utf8"));
     if (owner > 0 && isAlive(owner)) return false;
     fs.rmSync(path, { force: true });
   }
   return false;
+}
+
+/** Makes a file with its text in it, at once, so that nobody finds it half made; false when there is one. */
+function make(path: string, text: string): boolean {
+  const draft = `${path}.${process.pid}.new`;
+  fs.writeFileSync(draft, text, { mode: 0o600 });
+  try {
+    fs.linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    fs.rmSync(draft, { force: true });
+  }
 }

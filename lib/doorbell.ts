@@ -36,6 +36,8 @@ export class Doorbell {
   readonly #journal: Journal;
   readonly #node: string;
   readonly #heldUsers = new Map<number, number>();
+  /** When the channel of a held user is listened to. */
+  readonly #subscribing = new Map<number, Promise<void>>();
   /** Held users whose channel could not be subscribed: the client repeats only what it had subscribed before. */
   readonly #deaf = new Set<number>();
   readonly #ping: Timer;
@@ -74,7 +76,9 @@ export class Doorbell {
   async hold(userId: number): Promise<void> {
     const held = this.#heldUsers.get(userId) ?? 0;
     this.#heldUsers.set(userId, held + 1);
-    if (held === 0) await this.#subscribe(userId);
+    if (held === 0) this.#subscribing.set(userId, this.#subscribe(userId));
+    // A second one does not overtake the first: the order of log-ins is the order of who replaces whom.
+    await this.#subscribing.get(userId);
   }
 
   /** The session of `hold` has gone. */
@@ -85,6 +89,7 @@ export class Doorbell {
       return;
     }
     this.#heldUsers.delete(userId);
+    this.#subscribing.delete(userId);
     this.#deaf.delete(userId);
     this.#subscriber.unsubscribe(userBell(userId)).catch(() => undefined);
   }

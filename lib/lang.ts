@@ -29,7 +29,7 @@ const zh = {
   onlineMore: (count: number) => `  ……还有 ${count} 人`,
   chatHint: "直接输入就发给大家；/msg 200 你好 是私聊；/help 看全部命令；/back 回菜单。",
   chatPrompt: "> ",
-  offlinePrompt: "（离线）> ",
+  offlinePrompt: (count: number) => (count === 0 ? "（离线）> " : `（离线，${count} 条待确认）> `),
   unsentPrompt: (count: number) => `（${count} 条待确认）> `,
   help: [
     "直接输入          发给大家（以 / 开头的话写成 //……）",
@@ -113,7 +113,7 @@ const en: Texts = {
   chatHint:
     "Type, and everyone gets it; /msg 200 hello is private; /help lists the commands; /back is the menu.",
   chatPrompt: "> ",
-  offlinePrompt: "(offline) > ",
+  offlinePrompt: (count) => (count === 0 ? "(offline) > " : `(offline, ${count} unconfirmed) > `),
   unsentPrompt: (count) => `(${count} unconfirmed) > `,
   help: [
     "just type         to everyone (what begins with / is typed as //…)",

@@ -18,9 +18,9 @@ export type EditorEvent =
   /** Ctrl-Z. */
   | { kind: "suspend" };
 
-// One escape sequence: CSI, SS3, or a lone key with Alt.
-const escapeSequence = /^\u001b(?:\[[0-?]*[ -/]*[@-~]|O[@-~]|[^[O])/;
-const startedSequence = /^\u001b(?:\[[0-?]*[ -/]*|O)?$/;
+// One escape sequence: CSI, SS3, or a lone key with Alt. A control key after Esc is itself: Esc takes nothing with it.
+const escapeSequence = /^\u001b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|O[@-~]|[^[O\u0000-\u001f\u007f])/u;
+const startedSequence = /^\u001b(?:\[[0-?]{0,16}[ -/]{0,4}|O)?$/;
 const controls = /[\u0000-\u001f\u007f]/;
 
 /** The line being typed: bytes in, events and the line to draw out. */
@@ -29,7 +29,11 @@ export class LineEditor {
   #after: string[] = [];
   #history: string[] = [];
   #historyIndex = 0;
+  /** What was being typed when Up was pressed first. */
+  #draft = "";
   #pasting = false;
+  /** The last key of a paste was CR: an LF after it belongs to it. */
+  #returned = false;
   #keys = "";
   readonly #decoder = new StringDecoder("utf8");
 
@@ -73,7 +77,7 @@ export class LineEditor {
     const keys = this.#keys;
     if (keys[0] === "\u001b") {
       const sequence = escapeSequence.exec(keys)?.[0];
-      if (sequence === undefined && startedSequence.test(keys) && keys.length < 32) return null;
+      if (sequence === undefined && startedSequence.test(keys)) return null;
       return this.#cut((sequence ?? "\u001b").length);
     }
     const control = keys.search(controls);
@@ -89,8 +93,12 @@ export class LineEditor {
   #apply(key: string): EditorEvent | null {
     if (key === "\u001b[200~" || key === "\u001b[201~") {
       this.#pasting = key === "\u001b[200~";
+      this.#returned = false;
       return null;
     }
+    const isLineEndDone = key === "\n" && this.#returned;
+    this.#returned = key === "\r" && this.#pasting;
+    if (isLineEndDone) return null;
     if (key === "\r" || key === "\n") return this.#enter();
     if (!controls.test(key)) return this.#insert(key);
     if (this.#pasting) return key === "\t" ? this.#insert(" ") : null;
@@ -98,10 +106,13 @@ export class LineEditor {
   }
 
   #insert(text: string): EditorEvent | null {
-    if (this.text.length + text.length > inputMaxUnits) return null;
+    // As much as fits, so that it makes no difference in how many pieces a paste comes.
+    const room = inputMaxUnits - this.text.length;
+    const fitting = text.length <= room ? text : text.slice(0, room).replace(/[\ud800-\udbff]$/, "");
     // Joined with what stands before: a combining mark belongs to the character it follows.
-    const tail = this.#before.splice(-1).join("") + text;
+    const tail = this.#before.splice(-1).join("") + fitting;
     this.#before.push(...graphemesOf(tail));
+    this.#join();
     return { kind: "changed" };
   }
 
@@ -171,7 +182,22 @@ export class LineEditor {
       default:
         return null;
     }
+    this.#join();
     return { kind: "changed" };
+  }
+
+  /** What has come to stand side by side may be one character now: the cursor goes behind it. */
+  #join(): void {
+    const [last, next] = [this.#before.at(-1), this.#after[0]];
+    if (last === undefined || next === undefined) return;
+    const joined = graphemesOf(last + next);
+    if (joined[0] === last) return;
+    const before = this.beforeCursor;
+    const all = graphemesOf(this.text);
+    let index = 0;
+    for (let units = 0; units < before.length; index++) units += all[index]?.length ?? Infinity;
+    this.#before = all.slice(0, index);
+    this.#after = all.slice(index);
   }
 
   #moveTo(index: number): void {
@@ -184,8 +210,9 @@ export class LineEditor {
   #recall(step: number): void {
     const index = this.#historyIndex + step;
     if (index < 0 || index > this.#history.length) return;
+    if (this.#historyIndex === this.#history.length) this.#draft = this.text;
     this.#historyIndex = index;
-    this.#before = graphemesOf(this.#history[index] ?? "");
+    this.#before = graphemesOf(this.#history[index] ?? this.#draft);
     this.#after = [];
   }
 }

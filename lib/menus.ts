@@ -102,7 +102,7 @@ async function registerUser(options: MenusOptions): Promise<void> {
   const userName = userPwd === null ? null : await askUserName(options);
   if (userId === null || userPwd === null || userName === null) return;
   try {
-    const { code, error } = await register({ host, port }, { userId, userPwd, userName });
+    const { code, error } = await register({ host, port }, { userId, userPwd, userName }, options.clock);
     const why = texts.codes[code] ?? harmless(error);
     ask.print(code === codes.ok ? texts.registered(userId) : texts.notRegistered(why));
   } catch (error) {

@@ -26,8 +26,7 @@ export class Pipe implements Ask {
     this.#output.write(`${typeof prompt === "string" ? prompt : prompt()}\n`);
     // A line that was being waited for when the question ended is the answer to the next one.
     this.#next ??= this.#lines.next();
-    const aborted = new Promise<null>((resolve) => signal?.addEventListener("abort", () => resolve(null)));
-    const answer = await Promise.race([this.#next, aborted]);
+    const answer = await untilAborted(this.#next, signal);
     if (!answer) return null;
     this.#next = null;
     if (!answer.done) return answer.value;
@@ -46,4 +45,17 @@ export class Pipe implements Ask {
   close(): void {
     this.#close();
   }
+}
+
+/** The promise's value, or null when the signal came first; nothing of it is left on the signal. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | null> {
+  if (!signal) return promise;
+  return new Promise((resolve) => {
+    const abort = (): void => resolve(null);
+    signal.addEventListener("abort", abort, { once: true });
+    void promise.then((value) => {
+      signal.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
 }

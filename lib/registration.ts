@@ -1,6 +1,7 @@
 /**
  * registration: making an account, as a client does it, on a connection of its own (clause [A-1]).
  */
+import { type Clock, systemClock } from "./clock.ts";
 import { ClientLink } from "./clientLink.ts";
 import { encodeClient } from "./message.ts";
 
@@ -8,11 +9,13 @@ import { encodeClient } from "./message.ts";
 export function register(
   { host, port }: { host: string; port: number },
   user: { userId: number; userPwd: string; userName: string },
+  clock: Clock = systemClock,
 ): Promise<{ code: number; error: string }> {
   return new Promise((resolve, reject) => {
     const link: ClientLink = new ClientLink({
       host,
       port,
+      clock,
       first: encodeClient("RegisterMes", { user }),
       heard: (message) => {
         if (message.type !== "RegisterResMes") return;

@@ -16,11 +16,12 @@ export class SeenMessages {
     const parsed = parseId(id);
     if (!parsed) return true;
     const seen = this.#positions.get(conv);
-    if (seen && compareIds(parsed, seen) <= 0) return false;
-    this.#positions.set(conv, parsed);
-    this.#unacked.set(conv, parsed);
+    const isNew = !seen || compareIds(parsed, seen) > 0;
+    if (isNew) this.#positions.set(conv, parsed);
+    // What comes again was never known to be safe: its acknowledgement was lost with a link.
+    this.#unacked.set(conv, isNew ? parsed : seen);
     this.#unackedCount++;
-    return true;
+    return isNew;
   }
 
   /** Whether so much is unacknowledged that it should not wait. */

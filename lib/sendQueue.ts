@@ -51,6 +51,10 @@ export class SendQueue {
   add({ conv, content, mid }: NewSms): Promise<SendOutcome> {
     return new Promise((settle) => {
       if (this.#state === "closed") return settle({ kind: "unknown", mid });
+      if (content.length > limits.contentMaxUnits || conv.length + mid.length > limits.midMaxChars * 2) {
+        // A frame the server could not take would end the link, and every one after it.
+        return settle({ kind: "refused", mid, code: codes.tooLong, error: "too long" });
+      }
       if (this.#queued.length >= limits.clientOutgoingMax) {
         return settle({ kind: "refused", mid, code: codes.slowDown, error: "too many unsent messages" });
       }
@@ -61,6 +65,7 @@ export class SendQueue {
 
   /** A link stands, and the log-in went well. */
   linked(): void {
+    if (this.#state === "closed") return;
     this.#state = "linked";
     this.#sendFirst();
   }

@@ -5,7 +5,7 @@
  */
 import type { ReadStream, WriteStream } from "node:tty";
 import type { Ask, AskOptions } from "./ask.ts";
-import { columnsOf, graphemeColumns, graphemesOf } from "./displayText.ts";
+import { columnsOf, graphemeColumns, graphemesOf, harmless } from "./displayText.ts";
 import { type EditorEvent, LineEditor } from "./lineEditor.ts";
 
 export interface TerminalOptions {
@@ -26,13 +26,14 @@ export class Terminal implements Ask {
   /** Whoever waits for a line; without one the input is not drawn, and typed lines wait. */
   #waiting: ((line: string | null) => void) | null = null;
   readonly #typed: string[] = [];
-  /** Rows above the cursor's that the drawn input takes; null: nothing is drawn. */
-  #rowsAbove: number | null = null;
+  /** What is drawn of the input from its beginning to the cursor; null: nothing is. */
+  #drawn: { before: string; columns: number; rowsAbove: number } | null = null;
   #ended = false;
   readonly #onData = (bytes: Buffer): void => this.#feed(bytes);
   readonly #onEnd = (): void => this.#end();
   readonly #onResize = (): void => this.#redraw();
   readonly #onContinue = (): void => this.#start();
+  readonly #onAbort = (): void => this.#abandon();
   readonly #onExit = (): void => this.#restore();
 
   constructor({ input, output }: TerminalOptions) {
@@ -56,7 +57,7 @@ export class Terminal implements Ask {
     this.#options = options;
     return new Promise((resolve) => {
       this.#waiting = resolve;
-      options.signal?.addEventListener("abort", () => this.#abandon(resolve), { once: true });
+      options.signal?.addEventListener("abort", this.#onAbort, { once: true });
       const typed = this.#typed.shift();
       if (typed === undefined) this.#draw();
       else this.#answer(typed);
@@ -83,10 +84,11 @@ export class Terminal implements Ask {
   }
 
   #start(): void {
+    if (this.#ended) return;
     this.#input.setRawMode(true);
     this.#input.resume();
     this.#output.write(bracketedPasteOn);
-    this.#rowsAbove = null;
+    this.#drawn = null;
     this.#draw();
   }
 
@@ -117,7 +119,7 @@ export class Terminal implements Ask {
         break;
       case "redraw":
         this.#output.write("\u001b[H\u001b[2J");
-        this.#rowsAbove = null;
+        this.#drawn = null;
         break;
       case "suspend":
         this.#restore();
@@ -130,28 +132,33 @@ export class Terminal implements Ask {
 
   /** The line stays on the screen as it was asked for, a secret without its text, a fleeting one not at all. */
   #answer(line: string): void {
-    const waiting = this.#waiting;
     const { secret = false, fleeting = false } = this.#options;
-    this.#waiting = null;
-    const shown = fleeting ? "" : `${this.#prompt()}${secret ? "" : line}\r\n`;
+    const waiting = this.#stopWaiting();
+    const shown = fleeting ? "" : `${this.#prompt()}${secret ? "" : harmless(line)}\r\n`;
     this.#output.write(`${this.#erasure()}${shown}`);
-    if (!secret) this.#editor.remember(line);
+    // Up brings back what was said, not what was chosen from a menu.
+    if (fleeting && !secret) this.#editor.remember(line);
     waiting?.(line);
   }
 
   /** The question has ended without an answer; what was typed stays for the next one. */
-  #abandon(resolve: (line: null) => void): void {
-    if (this.#waiting !== resolve) return;
-    this.#waiting = null;
+  #abandon(): void {
+    const waiting = this.#stopWaiting();
     if (this.#options.secret) this.#editor.clear();
     this.#output.write(this.#erasure());
-    resolve(null);
+    waiting?.(null);
+  }
+
+  #stopWaiting(): ((line: string | null) => void) | null {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    return waiting;
   }
 
   #end(): void {
     this.#ended = true;
-    const waiting = this.#waiting;
-    this.#waiting = null;
+    const waiting = this.#stopWaiting();
     this.#output.write(this.#erasure() + bracketedPasteOff);
     this.#input.setRawMode(false);
     waiting?.(null);
@@ -167,28 +174,61 @@ export class Terminal implements Ask {
 
   /** Takes the drawn input away, wherever it wraps. */
   #erasure(): string {
-    if (this.#rowsAbove === null) return "";
-    const up = this.#rowsAbove > 0 ? `\u001b[${this.#rowsAbove}A` : "";
-    this.#rowsAbove = null;
-    return `${up}\r\u001b[J`;
+    if (this.#drawn === null) return "";
+    const { before, columns, rowsAbove } = this.#drawn;
+    this.#drawn = null;
+    // A screen of another width has broken the line anew, and taken the cursor along.
+    const rows = this.#columns === columns ? rowsAbove : placeOf(before, this.#columns).row;
+    return `${upwards(rows)}\r\u001b[J`;
+  }
+
+  get #columns(): number {
+    return Math.max(this.#output.columns || 80, 2);
   }
 
   /** Draws prompt and text, and puts the cursor where it belongs. */
   #drawing(): string {
     if (!this.#waiting) return "";
     const prompt = this.#prompt();
-    const text = this.#options.secret ? "" : this.#editor.text;
-    const before = this.#options.secret ? "" : this.#editor.beforeCursor;
-    const columns = Math.max(this.#output.columns || 80, 2);
-    const cursor = placeOf(prompt + before, columns);
-    const end = placeOf(prompt + text, columns);
-    // A full last row leaves the cursor hanging at its edge: a new row makes its place certain.
-    const edge = end.column === 0 && end.row > 0 ? "\r\n" : "";
-    this.#rowsAbove = cursor.row;
-    const up = end.row > cursor.row ? `\u001b[${end.row - cursor.row}A` : "";
+    const [typed, rest] = this.#options.secret ? ["", ""] : this.#shown(prompt);
+    const columns = this.#columns;
+    const before = prompt + typed;
+    const cursor = placeOf(before, columns);
+    const end = placeOf(before + rest, columns);
+    // A full last row leaves the cursor hanging at its edge: a blank in a new row makes its place certain.
+    const edge = end.column === 0 && end.row > 0 ? " \r" : "";
+    this.#drawn = { before, columns, rowsAbove: cursor.row };
+    // At its end the cursor stands where it belongs, however wide this terminal draws what is before it.
+    const isThere = rest === "" && edge === "";
     const right = cursor.column > 0 ? `\u001b[${cursor.column}C` : "";
-    return `${prompt}${text}${edge}${up}\r${right}`;
+    return `${before}${rest}${edge}${isThere ? "" : `${upwards(end.row - cursor.row)}\r${right}`}`;
   }
+
+  /** What is left and right of the cursor, harmless; of a line that is higher than the screen the part around it. */
+  #shown(prompt: string): [string, string] {
+    const before = harmless(this.#editor.beforeCursor);
+    const after = harmless(this.#editor.text.slice(this.#editor.beforeCursor.length));
+    // A column of each row may stay empty before a wide character.
+    const rows = Math.max(this.#output.rows || 24, 2) - 1;
+    const room = Math.max((this.#columns - 1) * rows - columnsOf(prompt) - 1, 4);
+    if (columnsOf(before) + columnsOf(after) <= room) return [before, after];
+    const beforeColumns = Math.max(room - columnsOf(after), Math.floor(room / 2));
+    const tail = graphemesOf(before).reverse();
+    const shownTail = fitting(tail, beforeColumns).reverse().join("");
+    const shownBefore = shownTail.length < before.length ? `…${shownTail}` : before;
+    return [shownBefore, fitting(graphemesOf(after), room - columnsOf(shownTail)).join("")];
+  }
+}
+
+/** The first graphemes, as many as fit into so many columns. */
+function fitting(graphemes: string[], columns: number): string[] {
+  let used = 0;
+  const index = graphemes.findIndex((grapheme) => (used += graphemeColumns(grapheme)) > columns);
+  return index < 0 ? graphemes : graphemes.slice(0, index);
+}
+
+function upwards(rows: number): string {
+  return rows > 0 ? `\u001b[${rows}A` : "";
 }
 
 /** Where the cursor stands after a text on a screen of so many columns; a wide character never hangs over the edge. */
@@ -204,9 +244,4 @@ export function placeOf(text: string, columns: number): { row: number; column: n
     column += width;
   }
   return column === columns ? { row: row + 1, column: 0 } : { row, column };
-}
-
-/** A text padded with spaces to so many columns. */
-export function padded(text: string, columns: number): string {
-  return text + " ".repeat(Math.max(0, columns - columnsOf(text)));
 }
