@@ -71,7 +71,7 @@ test("[D-1] what was missed comes at log-in, in order, each once, then what is n
   assert.deepEqual(contentsOf(back, "u:101"), [...numbered(40), ...numbered(40, "live")]);
   const once = await login(102);
   await once.next("SmsMes", ({ content }) => content === "live40");
-  assert.ok(!contentsOf(once, "u:101").includes("own1"));
+  assert.ok(!contentsOf(once, "u:101").includes("own1"), '!contentsOf(once, "u:101").includes("own1")');
   for (const client of [alice, back, once]) client.destroy();
 });
 
@@ -178,7 +178,7 @@ test("[D-3] [D-5] at most the 1,000 newest are replayed; GapMes skipped tells ho
     reason: "skipped",
   });
   const firstOfConv = bob.heard.findIndex(({ type, data }) => type === "SmsMes" && data.conv === "u:141");
-  assert.ok(place < firstOfConv);
+  assert.ok(place < firstOfConv, "place < firstOfConv");
   alice.destroy();
   bob.destroy();
 });
@@ -205,7 +205,7 @@ test("[D-4] replay none is live from the head; only AckMes moves the cursor", as
   const all = await login(152);
   await all.next("SmsMes", ({ content }) => content === "new");
   assert.deepEqual(contentsOf(all, "u:151"), ["old", "new"]);
-  assert.ok(first);
+  assert.ok(first, "first");
   alice.destroy();
   all.destroy();
 });
@@ -240,8 +240,11 @@ test("[D-6] a reader that does not read is not buffered for; it gets all of it w
   );
   await fast.next("SmsMes", ({ content }) => String(content).startsWith(`n${count} `));
   await sent;
-  assert.ok(server.events.some(({ event, userId }) => event === "reader_slow" && userId === 173));
-  assert.ok(!slow.isClosed);
+  assert.ok(
+    server.events.some(({ event, userId }) => event === "reader_slow" && userId === 173),
+    'server.events.some(({ event, userId }) => event === "reader_slow" && userId === 173)',
+  );
+  assert.ok(!slow.isClosed, "!slow.isClosed");
   // 45 MB went to the others; what is held for the slow one is one backlog.
   const grownBytes = process.memoryUsage().rss - beforeBytes;
   assert.ok(grownBytes < 400e6, `grew by ${Math.round(grownBytes / 1e6)} MB`);
@@ -266,13 +269,19 @@ test("[D-6] a reader without any progress for 60 s is closed", async () => {
   );
   await until("a full socket", () => own.events.some(({ event }) => event === "reader_slow"));
   for (let seconds = 0; seconds < 58; seconds++) clock.advance(1000);
-  assert.ok(!own.events.some(({ event, userId }) => event === "session_closed" && userId === 182));
+  assert.ok(
+    !own.events.some(({ event, userId }) => event === "session_closed" && userId === 182),
+    '!own.events.some(({ event, userId }) => event === "session_closed" && userId === 182)',
+  );
   for (let seconds = 0; seconds < 4; seconds++) clock.advance(1000);
   const closed = await until("the end", () =>
     own.events.find(({ event, userId }) => event === "session_closed" && userId === 182),
   );
   assert.equal(closed.reason, "no progress");
-  assert.ok(!own.events.some(({ event, userId }) => event === "session_closed" && userId === 181));
+  assert.ok(
+    !own.events.some(({ event, userId }) => event === "session_closed" && userId === 181),
+    '!own.events.some(({ event, userId }) => event === "session_closed" && userId === 181)',
+  );
   stuck.destroy();
   alice.destroy();
   const closing = own.close();

@@ -74,7 +74,10 @@ test("[K-6] a handler that fails costs its connection: history with an entry tha
   await inTime("the end", client.closed);
   assert.equal(client.all("PongMes").length, 1);
   assert.equal(client.all("HistoryResMes").length, 0);
-  assert.ok(server.events().some(({ event }) => event === "connection_failed"));
+  assert.ok(
+    server.events().some(({ event }) => event === "connection_failed"),
+    'server.events().some(({ event }) => event === "connection_failed")',
+  );
   await assertOthersGoOn();
   const again = await WireClient.login(server.port, { userId: 420, userPwd: "pw420" });
   await again.settled();

@@ -8,7 +8,7 @@ import { startRedis } from "./helpers/redis.ts";
 import { startSpecServer } from "./helpers/server.ts";
 import { type Data, newUser, registerUser } from "./helpers/wireClient.ts";
 
-test("[S-3] [M-5] the first messages of a private conversation get their ids in the order they were sent", async () => {
+test("[S-10] [S-3] the first messages of a private conversation get their ids in the order they were sent", async () => {
   const redis = await startRedis();
   const server = await startSpecServer({ redis });
   const client = await newUser(server.port, 1);

@@ -86,7 +86,7 @@ test("[K-4] [G-8] a server that goes away: GoAwayMes 503 to modern sessions, leg
     assert.equal(await inTime("the end", client.closed), "end");
     const { type, data } = client.heard.at(-1) ?? {};
     assert.deepEqual([type, data?.code, typeof data?.reason], ["GoAwayMes", 503, "string"]);
-    assert.ok(Number(data?.retryMs) > 0);
+    assert.ok(Number(data?.retryMs) > 0, "Number(data?.retryMs) > 0");
     assert.equal(client.all("GoAwayMes").length, 1);
   }
   assert.equal(await inTime("the end", stranger.closed), "end");
@@ -132,7 +132,7 @@ test("[K-4] [P-2] who leaves while presence is being closed keeps nothing runnin
   const [one, other] = [220, 221].map(
     (userId) => new Session({ ...facts, userId, replay: "all", presence: true }, output, null),
   );
-  assert.ok(one && other);
+  assert.ok(one && other, "one && other");
   presence.came(one);
   presence.came(other);
   clock.advance(1_000);

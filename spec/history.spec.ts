@@ -104,7 +104,7 @@ test("[H-2] [F-8] a page of long messages is cut to one frame of at most 65,536 
     const { data, bytes } = await alice.next("HistoryResMes");
     const { messages, more } = data as unknown as Page;
     assert.ok(bytes <= 65_536, `${bytes} bytes`);
-    assert.ok(messages.length > 0);
+    assert.ok(messages.length > 0, "messages.length > 0");
     seen.push(...messages.map(({ mid }) => mid));
     if (!more) break;
     after = messages.at(-1)?.id;

@@ -149,7 +149,7 @@ test("[F-5] [M-1] frames of the first generation with bytes flipped, inserted, d
   const frames = capturedFrames();
   const registers = frames.filter((frame) => frame.includes("RegisterMes"));
   const others = frames.filter((frame) => !frame.includes("RegisterMes"));
-  assert.ok(registers.length >= 4 && others.length >= 5);
+  assert.ok(registers.length >= 4 && others.length >= 5, "registers.length >= 4 && others.length >= 5");
   const change = fc.record({
     kind: fc.constantFrom("flip", "insert", "delete"),
     at: fc.nat(),
@@ -218,7 +218,10 @@ test("[L-8] [M-5] 10,000 tiny frames before log-in are answered one by one", asy
   client.bytes(Buffer.concat(Array.from({ length: count }, () => frameOf("PingMes", {}))));
   await bystanders.talk();
   await client.hears("all answers", (heard) => heard.length === count);
-  assert.ok(client.heard.every(({ type, data }) => type === "ErrorMes" && data.code === 401));
+  assert.ok(
+    client.heard.every(({ type, data }) => type === "ErrorMes" && data.code === 401),
+    'client.heard.every(({ type, data }) => type === "ErrorMes" && data.code === 401)',
+  );
   client.destroy();
 });
 

@@ -100,7 +100,7 @@ test("[G-2] [G-5] [G-6] any message: frames that fit, all its characters in orde
         const mark = isPrivate ? "（私聊）" : "";
         const parts = messages.map(({ data }) => String(data.content));
         for (const part of parts) {
-          assert.ok(part.startsWith(mark));
+          assert.ok(part.startsWith(mark), "part.startsWith(mark)");
           assert.ok(part.length > mark.length, "an empty part");
         }
         // Each character is itself, unless it steers: then it is one that does not.
@@ -160,14 +160,17 @@ test("[G-2] [L-1] UsersId: everybody where they fit, else as many as do, oneself
   fc.assert(
     fc.property(fc.maxSafeNat(), online, (own, ids) => {
       const [answer] = read(legacyLoginAnswer(own, ids));
-      assert.ok(answer);
+      assert.ok(answer, "answer");
       assert.ok(answer.bytes <= payloadMaxBytes, `${answer.bytes} bytes`);
       assert.deepEqual(Object.keys(answer.data), ["code", "UsersId", "error"]);
       const told = answer.data.UsersId as number[];
       const all = new Set([own, ...ids]);
-      assert.ok(told.includes(own));
+      assert.ok(told.includes(own), "told.includes(own)");
       assert.equal(new Set(told).size, told.length);
-      assert.ok(told.every((id) => all.has(id)));
+      assert.ok(
+        told.every((id) => all.has(id)),
+        "told.every((id) => all.has(id))",
+      );
       // One more, of the most digits an id has, would not fit.
       if (told.length < all.size) assert.ok(answer.bytes + 17 > payloadMaxBytes, `${answer.bytes} bytes`);
     }),
@@ -275,13 +278,19 @@ test("[G-4] the log-in answer is a part of the first burst", () => {
   const bench = new Bench();
   bench.online = Array.from({ length: 2000 }, (_, index) => 100_000 + index);
   const answer = bench.pacer.loginAnswer();
-  assert.ok(answer.length > 8000);
+  assert.ok(answer.length > 8000, "answer.length > 8000");
   for (let seq = 1; seq <= 200; seq++) bench.deliver(seq, 100);
   const [first] = bench.writes;
-  assert.ok(first && answer.length + first.bytes.length <= burstMaxBytes);
+  assert.ok(
+    first && answer.length + first.bytes.length <= burstMaxBytes,
+    "first && answer.length + first.bytes.length <= burstMaxBytes",
+  );
   bench.clock.advance(100);
   assert.equal(bench.messages.length, 200);
-  assert.ok(bench.writes.some(({ bytes }) => bytes.length > burstMaxBytes - 400));
+  assert.ok(
+    bench.writes.some(({ bytes }) => bytes.length > burstMaxBytes - 400),
+    "bench.writes.some(({ bytes }) => bytes.length > burstMaxBytes - 400)",
+  );
 });
 
 test("[G-4] the pause is no shorter in a busy process: the machine's clock never calls before its time", async () => {
@@ -399,7 +408,7 @@ test("[K-4] [G-4] a close waits for what was handed over, and notices do not out
   bench.clock.advance(1_000);
   assert.deepEqual(bench.closes, ["restart"]);
   assert.equal(bench.messages.filter(({ type }) => type === "SmsMes").length, 10);
-  assert.ok(bench.notices.length <= 1);
+  assert.ok(bench.notices.length <= 1, "bench.notices.length <= 1");
   bench.pacer.ended(false);
   assert.equal(bench.clock.waiting, 0);
 });

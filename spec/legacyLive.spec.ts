@@ -64,7 +64,10 @@ test("[G-1] [L-1] nothing comes before LoginResMes, whatever waits and whoever c
     const [refused, welcome] = client.heard;
     assert.deepEqual([refused?.type, refused?.data.code, refused?.data.UsersId], ["LoginResMes", 403, null]);
     assert.deepEqual([welcome?.type, welcome?.data.code], ["LoginResMes", 200]);
-    assert.ok((welcome?.data.UsersId as number[]).includes(101));
+    assert.ok(
+      (welcome?.data.UsersId as number[]).includes(101),
+      "(welcome?.data.UsersId as number[]).includes(101)",
+    );
     client.destroy();
     (await other).destroy();
   }
@@ -134,7 +137,10 @@ test("[G-4] on the wire: whole frames, at most 16 KiB at a time, at least 2 ms i
   assert.ok(writes.length > 20, `${writes.length} writes`);
   // The log-in answer opens the first burst; every other write is a burst.
   const [answer, ...bursts] = writes;
-  assert.ok((answer?.bytes.length ?? 0) + (bursts[0]?.bytes.length ?? 0) <= 16 * 1024);
+  assert.ok(
+    (answer?.bytes.length ?? 0) + (bursts[0]?.bytes.length ?? 0) <= 16 * 1024,
+    "(answer?.bytes.length ?? 0) + (bursts[0]?.bytes.length ?? 0) <= 16 * 1024",
+  );
   bursts.forEach(({ atMs, bytes }, index) => {
     assert.ok(bytes.length <= 16 * 1024, `${bytes.length} bytes`);
     let at = 0;
@@ -159,7 +165,10 @@ test("[G-3] [G-8] it hears who comes, as online, and never of itself or of who l
   const last = await newUser(server.port, 143);
   await reader.next("NotifyUserStatusMes", ({ userId }) => userId === 143);
   const notices = reader.all("NotifyUserStatusMes");
-  assert.ok(notices.every(({ status }) => status === 0));
+  assert.ok(
+    notices.every(({ status }) => status === 0),
+    "notices.every(({ status }) => status === 0)",
+  );
   assert.deepEqual(
     notices.map(({ userId }) => userId),
     [142, 143],

@@ -91,7 +91,10 @@ test("[G-4] [G-9] [G-2] 3,000 offline lines, 500 people online, others coming: i
     `${line} `.padEnd(line % 100 === 0 ? 4000 : (line * 61) % 1200, "海");
   for (let line = 0; line < lines; line++) speaker.say("SmsMes", { content: text(line), mid: `l${line}` });
   await speaker.settled();
-  assert.ok(speaker.all("SmsResMes").every(({ code }) => code === 200));
+  assert.ok(
+    speaker.all("SmsResMes").every(({ code }) => code === 200),
+    'speaker.all("SmsResMes").every(({ code }) => code === 200)',
+  );
   await logIn(crowdId, online);
 
   const { child, output } = await startReader(1);
@@ -117,7 +120,10 @@ test("[G-4] [G-9] [G-2] 3,000 offline lines, 500 people online, others coming: i
   assert.equal(heard.join(""), Array.from({ length: lines }, (_, line) => text(line)).join(""));
   // Notices came among them, not only after them.
   const lastLine = rest.findLastIndex((line) => line.startsWith("SmsMes 2 "));
-  assert.ok(rest.slice(0, lastLine).some((line) => line.startsWith("NotifyUserStatusMes ")));
+  assert.ok(
+    rest.slice(0, lastLine).some((line) => line.startsWith("NotifyUserStatusMes ")),
+    'rest.slice(0, lastLine).some((line) => line.startsWith("NotifyUserStatusMes "))',
+  );
 
   // It goes on as it should: what is said now reaches it, and it reaches others.
   speaker.say("SmsMes", { content: "now", mid: "now" });

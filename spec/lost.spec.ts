@@ -125,7 +125,7 @@ test("[D-5] [S-3] a Redis that comes back empty: ids go on, live sessions go on,
   for (const client of [alice, live, carol]) client.destroy();
 });
 
-test("[D-2] [S-3] a cursor beyond the log does not swallow what comes after", async () => {
+test("[D-8] [D-2] a cursor beyond the log does not swallow what comes after", async () => {
   const redis = await startRedis();
   const server = await startSpecServer({ redis });
   running.push({ server, redis });

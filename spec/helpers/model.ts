@@ -198,7 +198,7 @@ export class World {
     const { code, UsersId } = await client.ask("LoginMes", fields, "LoginResMes");
     assert.equal(code, user.since === null ? 500 : 200, `legacy log-in of ${user.userId}`);
     if (user.since === null) return client.destroy();
-    assert.ok((UsersId as number[]).includes(user.userId));
+    assert.ok((UsersId as number[]).includes(user.userId), "(UsersId as number[]).includes(user.userId)");
     const device = "legacy";
     const starts = new Map(
       this.#convsOf(user.userId).map((conv) => [conv, this.#cursor(user, device, conv)]),
