@@ -1,6 +1,7 @@
 #!/bin/sh
 # setup.sh: what `npm start` and `npm test` run first. Sees to it that Node is new enough, that the packages of the
-# lock file are installed and that there is a redis-server. Silent, and no network, when everything is there.
+# lock file are installed and that there is a redis-server (`setup.sh client`: not that, a client needs none). Silent,
+# and no network, when everything is there.
 set -eu
 cd "$(dirname "$0")"
 
@@ -37,6 +38,8 @@ if ! installed; then
   rm -rf "$lock"
   trap - EXIT INT TERM
 fi
+
+[ "${1:-}" != client ] || exit 0
 
 has_redis() { command -v redis-server >/dev/null 2>&1; }
 
