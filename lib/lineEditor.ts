@@ -1,5 +1,5 @@
 /**
- * lineEditor: keys to a line, no I/O. It holds graphemes, so that a key never cuts a character. Bytes may come cut
+ * lineEditor: keys to a line, no I/O. A key moves and deletes by grapheme: it never cuts a character. Bytes may come cut
  * anywhere; a paste is taken as text, its line ends as separate lines.
  */
 import { StringDecoder } from "node:string_decoder";
@@ -25,8 +25,9 @@ const controls = /[\u0000-\u001f\u007f]/;
 
 /** The line being typed: bytes in, events and the line to draw out. */
 export class LineEditor {
-  #before: string[] = [];
-  #after: string[] = [];
+  #text = "";
+  /** Where the next text goes, in UTF-16 units: inside a character only while that is still being typed. */
+  #at = 0;
   #history: string[] = [];
   #historyIndex = 0;
   /** What was being typed when Up was pressed first. */
@@ -38,18 +39,17 @@ export class LineEditor {
   readonly #decoder = new StringDecoder("utf8");
 
   get text(): string {
-    return this.#before.join("") + this.#after.join("");
+    return this.#text;
   }
 
   /** The part left of the cursor. */
   get beforeCursor(): string {
-    return this.#before.join("");
+    return this.#text.slice(0, this.#placeFrom(this.#at));
   }
 
   /** Empties the line. */
   clear(): void {
-    this.#before = [];
-    this.#after = [];
+    this.#set("", "");
   }
 
   /** Remembers a line for Up and Down. Not to be called with secrets. */
@@ -59,17 +59,15 @@ export class LineEditor {
     this.#historyIndex = this.#history.length;
   }
 
-  /** Takes bytes from the terminal; what came of them, in order. */
-  feed(bytes: Buffer): EditorEvent[] {
+  /** Takes bytes from the terminal; what comes of them, key by key: a key is looked at when the one before is done. */
+  *feed(bytes: Buffer): Generator<EditorEvent, void> {
     this.#keys += this.#decoder.write(bytes);
-    const events: EditorEvent[] = [];
     while (this.#keys.length > 0) {
       const taken = this.#takeKey();
       if (taken === null) break;
       const event = this.#apply(taken);
-      if (event) events.push(event);
+      if (event) yield event;
     }
-    return events;
   }
 
   /** A run of plain text, one control character, or one escape sequence; null when a sequence is not whole yet. */
@@ -107,13 +105,15 @@ export class LineEditor {
 
   #insert(text: string): EditorEvent | null {
     // As much as fits, so that it makes no difference in how many pieces a paste comes.
-    const room = inputMaxUnits - this.text.length;
+    const room = inputMaxUnits - this.#text.length;
     const fitting = text.length <= room ? text : text.slice(0, room).replace(/[\ud800-\udbff]$/, "");
-    // Joined with what stands before: a combining mark belongs to the character it follows.
-    const tail = this.#before.splice(-1).join("") + fitting;
-    this.#before.push(...graphemesOf(tail));
-    this.#join();
+    this.#set(this.#text.slice(0, this.#at) + fitting, this.#text.slice(this.#at));
     return { kind: "changed" };
+  }
+
+  #set(before: string, after: string): void {
+    this.#text = before + after;
+    this.#at = before.length;
   }
 
   #enter(): EditorEvent {
@@ -124,12 +124,14 @@ export class LineEditor {
   }
 
   #command(key: string): EditorEvent | null {
+    this.#at = this.#placeFrom(this.#at);
+    const [before, after] = [this.#text.slice(0, this.#at), this.#text.slice(this.#at)];
     switch (key) {
       case "\u0003":
         return { kind: "interrupt" };
       case "\u0004":
-        if (this.text === "") return { kind: "end" };
-        this.#after.shift();
+        if (this.#text === "") return { kind: "end" };
+        this.#set(before, this.#text.slice(this.#placeFrom(this.#at + 1)));
         break;
       case "\u000c":
         return { kind: "redraw" };
@@ -137,39 +139,39 @@ export class LineEditor {
         return { kind: "suspend" };
       case "\u007f":
       case "\b":
-        this.#before.pop();
+        this.#set(before.slice(0, this.#placeBefore(this.#at)), after);
         break;
       case "\u001b[3~":
-        this.#after.shift();
+        this.#set(before, this.#text.slice(this.#placeFrom(this.#at + 1)));
         break;
       case "\u001b[D":
       case "\u0002":
-        this.#moveTo(this.#before.length - 1);
+        this.#at = this.#placeBefore(this.#at);
         break;
       case "\u001b[C":
       case "\u0006":
-        this.#moveTo(this.#before.length + 1);
+        this.#at = this.#placeFrom(this.#at + 1);
         break;
       case "\u001b[H":
       case "\u001bOH":
       case "\u001b[1~":
       case "\u0001":
-        this.#moveTo(0);
+        this.#at = 0;
         break;
       case "\u001b[F":
       case "\u001bOF":
       case "\u001b[4~":
       case "\u0005":
-        this.#moveTo(Infinity);
+        this.#at = this.#text.length;
         break;
       case "\u000b":
-        this.#after = [];
+        this.#set(before, "");
         break;
       case "\u0015":
-        this.#before = [];
+        this.#set("", after);
         break;
       case "\u0017":
-        this.#before = graphemesOf(this.beforeCursor.replace(/\S*\s*$/u, ""));
+        this.#set(before.replace(/\S*\s*$/u, ""), after);
         break;
       case "\u001b[A":
       case "\u0010":
@@ -182,29 +184,28 @@ export class LineEditor {
       default:
         return null;
     }
-    this.#join();
     return { kind: "changed" };
   }
 
-  /** What has come to stand side by side may be one character now: the cursor goes behind it. */
-  #join(): void {
-    const [last, next] = [this.#before.at(-1), this.#after[0]];
-    if (last === undefined || next === undefined) return;
-    const joined = graphemesOf(last + next);
-    if (joined[0] === last) return;
-    const before = this.beforeCursor;
-    const all = graphemesOf(this.text);
-    let index = 0;
-    for (let units = 0; units < before.length; index++) units += all[index]?.length ?? Infinity;
-    this.#before = all.slice(0, index);
-    this.#after = all.slice(index);
+  /** The first place at or behind `units` that is not inside a character. */
+  #placeFrom(units: number): number {
+    if (units <= 0 || units >= this.#text.length) return Math.min(Math.max(units, 0), this.#text.length);
+    let place = 0;
+    for (const grapheme of graphemesOf(this.#text)) {
+      place += grapheme.length;
+      if (place >= units) break;
+    }
+    return place;
   }
 
-  #moveTo(index: number): void {
-    const all = [...this.#before, ...this.#after];
-    const at = Math.max(0, Math.min(index, all.length));
-    this.#before = all.slice(0, at);
-    this.#after = all.slice(at);
+  /** The last place before `units` that is not inside a character. */
+  #placeBefore(units: number): number {
+    let place = 0;
+    for (const grapheme of graphemesOf(this.#text)) {
+      if (place + grapheme.length >= units) break;
+      place += grapheme.length;
+    }
+    return place;
   }
 
   #recall(step: number): void {
@@ -212,7 +213,6 @@ export class LineEditor {
     if (index < 0 || index > this.#history.length) return;
     if (this.#historyIndex === this.#history.length) this.#draft = this.text;
     this.#historyIndex = index;
-    this.#before = graphemesOf(this.#history[index] ?? this.#draft);
-    this.#after = [];
+    this.#set(this.#history[index] ?? this.#draft, "");
   }
 }

@@ -27,7 +27,7 @@ export class Terminal implements Ask {
   #waiting: ((line: string | null) => void) | null = null;
   readonly #typed: string[] = [];
   /** What is drawn of the input from its beginning to the cursor; null: nothing is. */
-  #drawn: { before: string; columns: number; rowsAbove: number } | null = null;
+  #drawn: { before: string; isEnd: boolean; columns: number; rowsAbove: number } | null = null;
   #ended = false;
   readonly #onData = (bytes: Buffer): void => this.#feed(bytes);
   readonly #onEnd = (): void => this.#end();
@@ -175,11 +175,12 @@ export class Terminal implements Ask {
   /** Takes the drawn input away, wherever it wraps. */
   #erasure(): string {
     if (this.#drawn === null) return "";
-    const { before, columns, rowsAbove } = this.#drawn;
+    const { before, isEnd, columns, rowsAbove } = this.#drawn;
     this.#drawn = null;
-    // A screen of another width has broken the line anew, and taken the cursor along.
-    const rows = this.#columns === columns ? rowsAbove : placeOf(before, this.#columns).row;
-    return `${upwards(rows)}\r\u001b[J`;
+    if (this.#columns === columns) return `${upwards(rowsAbove)}\r\u001b[J`;
+    // A screen of another width has broken the line anew and taken the cursor along, at the line's end to the edge.
+    const { row, column } = placeOf(before, this.#columns);
+    return `${upwards(isEnd && column === 0 ? row - 1 : row)}\r\u001b[J`;
   }
 
   get #columns(): number {
@@ -197,11 +198,11 @@ export class Terminal implements Ask {
     const end = placeOf(before + rest, columns);
     // A full last row leaves the cursor hanging at its edge: a blank in a new row makes its place certain.
     const edge = end.column === 0 && end.row > 0 ? " \r" : "";
-    this.#drawn = { before, columns, rowsAbove: cursor.row };
     // At its end the cursor stands where it belongs, however wide this terminal draws what is before it.
-    const isThere = rest === "" && edge === "";
+    const isEnd = rest === "" && edge === "";
+    this.#drawn = { before, isEnd, columns, rowsAbove: cursor.row };
     const right = cursor.column > 0 ? `\u001b[${cursor.column}C` : "";
-    return `${before}${rest}${edge}${isThere ? "" : `${upwards(end.row - cursor.row)}\r${right}`}`;
+    return `${before}${rest}${edge}${isEnd ? "" : `${upwards(end.row - cursor.row)}\r${right}`}`;
   }
 
   /** What is left and right of the cursor, harmless; of a line that is higher than the screen the part around it. */
