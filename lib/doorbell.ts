@@ -4,11 +4,12 @@
  * one for each user who has a session here, one for presence.
  */
 import type { Redis } from "ioredis";
-import type { Clock, Timer } from "./clock.ts";
+import { type Clock, type Timer, delay } from "./clock.ts";
 import { type StoredConv, participantsOf } from "./conv.ts";
 import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
 import { presenceBell, roomBell, userBell } from "./keys.ts";
+import { readRetryMs, subscribeSliceUsers } from "./limits.ts";
 import type { RedisStore } from "./redis.ts";
 
 export interface DoorbellListener {
@@ -33,18 +34,20 @@ export interface DoorbellOptions {
 export class Doorbell {
   readonly #store: RedisStore;
   readonly #subscriber: Redis;
+  readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #node: string;
   readonly #heldUsers = new Map<number, number>();
   /** When the channel of a held user is listened to. */
   readonly #subscribing = new Map<number, Promise<void>>();
-  /** Held users whose channel could not be subscribed: the client repeats only what it had subscribed before. */
-  readonly #deaf = new Set<number>();
   readonly #ping: Timer;
+  /** How often the connection was there again; what began for an earlier one is given up. */
+  #returns = 0;
   #listener: DoorbellListener | null = null;
 
   constructor({ store, clock, journal, node }: DoorbellOptions) {
     this.#store = store;
+    this.#clock = clock;
     this.#journal = journal;
     this.#node = node;
     this.#subscriber = store.subscriber();
@@ -57,7 +60,6 @@ export class Doorbell {
         journal.write("bell_not_understood", { channel, reason: reasonOf(error) });
       }
     });
-    this.#subscriber.on("ready", () => void this.#back());
     // An idle subscriber has nothing pending, so only a ping of our own finds a half-open link.
     this.#ping = clock.every(1000, () => {
       if (this.#subscriber.status === "ready") this.#subscriber.ping().catch(() => undefined);
@@ -68,6 +70,7 @@ export class Doorbell {
   async open(listener: DoorbellListener): Promise<void> {
     await this.#subscriber.connect();
     await this.#subscriber.subscribe(roomBell, presenceBell);
+    this.#subscriber.on("ready", () => void this.#back());
     this.#listener = listener;
     listener.missed();
   }
@@ -90,7 +93,6 @@ export class Doorbell {
     }
     this.#heldUsers.delete(userId);
     this.#subscribing.delete(userId);
-    this.#deaf.delete(userId);
     this.#subscriber.unsubscribe(userBell(userId)).catch(() => undefined);
   }
 
@@ -111,19 +113,39 @@ export class Doorbell {
     this.#subscriber.disconnect();
   }
 
-  /** The connection is there again, and hints may have been missed. */
+  /** The connection is there again: it has no channel yet, and hints were missed. */
   async #back(): Promise<void> {
-    await Promise.all([...this.#deaf].map((userId) => this.#subscribe(userId)));
+    const mine = ++this.#returns;
+    while (!(await this.#subscribeAll())) {
+      await delay(this.#clock, readRetryMs);
+      if (mine !== this.#returns || this.#subscriber.status !== "ready") return;
+    }
     this.#listener?.missed();
   }
 
+  /** Whether every channel is listened to. */
+  async #subscribeAll(): Promise<boolean> {
+    try {
+      await this.#subscriber.subscribe(roomBell, presenceBell);
+      const users = [...this.#heldUsers.keys()];
+      for (let at = 0; at < users.length; at += subscribeSliceUsers) {
+        const held = users
+          .slice(at, at + subscribeSliceUsers)
+          .filter((userId) => this.#heldUsers.has(userId));
+        if (held.length > 0) await this.#subscriber.subscribe(...held.map(userBell));
+      }
+      return true;
+    } catch (error) {
+      this.#journal.write("doorbell_deaf", { reason: reasonOf(error) });
+      return false;
+    }
+  }
+
   async #subscribe(userId: number): Promise<void> {
-    this.#deaf.delete(userId);
     try {
       await this.#subscriber.subscribe(userBell(userId));
     } catch (error) {
-      // The sweep finds what is missed until the subscriber is back.
-      if (this.#heldUsers.has(userId)) this.#deaf.add(userId);
+      // Where the connection is gone, its successor subscribes all; until then the sweep finds what is missed.
       this.#journal.write("doorbell_deaf", { userId, reason: reasonOf(error) });
     }
   }

@@ -110,9 +110,10 @@ export class RedisStore {
     });
   }
 
-  /** A second connection with the same options, for subscriptions. */
+  /** A second connection with the same options, for subscriptions; its user subscribes anew whenever it is ready. */
   subscriber(): Redis {
-    return this.#client.duplicate({ connectionName: `haiyu:${process.pid}:bell`, autoResubscribe: true });
+    // What ioredis subscribes anew by itself it forgets, and lets nobody catch, when that fails.
+    return this.#client.duplicate({ connectionName: `haiyu:${process.pid}:bell`, autoResubscribe: false });
   }
 
   /** Ends the connection; calls in flight are answered first, as far as Redis answers. */

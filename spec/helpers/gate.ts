@@ -40,6 +40,8 @@ export class Gate {
   cuts = 0;
   /** Sees every chunk on its way, before anything is done to it; connections are numbered from 1. */
   tap: (direction: Direction, chunk: Buffer, connection: number) => void = () => undefined;
+  /** Which connections are stalled, dropped or delayed when some are; the others flow. */
+  affects: (connection: number) => boolean = () => true;
   #target: NetConnectOpts;
   readonly #links = new Set<Link>();
   readonly #flows: Record<Direction, Flow> = { up: newFlow(), down: newFlow() };
@@ -89,12 +91,9 @@ export class Gate {
     this.port = (this.#server.address() as AddressInfo).port;
   }
 
-  /** Ends every link at once, both sides. What was held is lost. */
-  cut(): void {
-    for (const link of [...this.#links]) this.#end(link);
-    for (const direction of directions) {
-      if (this.#flows[direction].held) this.#flows[direction].held = [];
-    }
+  /** Ends links (all, or those of some connections) at once, both sides. What they held is lost. */
+  cut(which: (connection: number) => boolean = () => true): void {
+    for (const link of [...this.#links]) if (which(link.connection)) this.#end(link);
   }
 
   /** Cuts the link on which `bytes` more have passed; exactly those arrive. */
@@ -143,22 +142,21 @@ export class Gate {
   }
 
   #pump(link: Link, direction: Direction, from: Socket, to: Socket): void {
-    const flow = this.#flows[direction];
     from.on("data", (chunk: Buffer) => {
       this.tap(direction, chunk, link.connection);
-      if (!flow.drops) this.#hand(direction, () => this.#pass(link, direction, to, chunk));
+      this.#hand(link, direction, () => this.#pass(link, direction, to, chunk));
     });
-    from.on("end", () => {
-      if (!flow.drops) this.#hand(direction, () => void to.end());
-    });
+    from.on("end", () => this.#hand(link, direction, () => void to.end()));
     from.on("error", () => this.#end(link));
     from.on("close", () => {
       if (link.near.destroyed && link.far.destroyed) this.#links.delete(link);
     });
   }
 
-  #hand(direction: Direction, handOn: () => void): void {
+  #hand({ connection }: Link, direction: Direction, handOn: () => void): void {
     const flow = this.#flows[direction];
+    if (!this.affects(connection)) return handOn();
+    if (flow.drops) return;
     if (flow.held) flow.held.push(handOn);
     else if (flow.delayMs > 0) setTimeout(handOn, flow.delayMs);
     else handOn();
