@@ -4,11 +4,12 @@
  */
 import { realpathSync } from "node:fs";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readUserId } from "./lib/chatView.ts";
 import { systemClock } from "./lib/clock.ts";
-import { claimDeviceName } from "./lib/deviceName.ts";
+import { claimDeviceName, stateFolder } from "./lib/deviceName.ts";
 import { reasonOf } from "./lib/journal.ts";
 import { type Lang, langOf, texts } from "./lib/lang.ts";
 import { clientExitDeadlineMs } from "./lib/limits.ts";
@@ -83,7 +84,8 @@ async function main(): Promise<void> {
   const ask = input.isTTY && output.isTTY ? new Terminal({ input, output }) : new Pipe({ input, output });
   const { lang, ...target } = options;
   const device = claimDeviceName(process.env);
-  await runMenus({ ask, texts: texts[lang], clock: systemClock, device, ...target });
+  const outboxFolder = join(stateFolder(process.env), "outbox");
+  await runMenus({ ask, texts: texts[lang], clock: systemClock, device, outboxFolder, ...target });
   ask.close();
   // The goodbye is on its way; a server that does not answer it is not waited for.
   setTimeout(() => process.exit(0), clientExitDeadlineMs).unref();

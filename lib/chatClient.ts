@@ -10,9 +10,10 @@ import { ClientLink } from "./clientLink.ts";
 import { codes } from "./codes.ts";
 import * as limits from "./limits.ts";
 import { type ClientFields, type ServerFields, type ServerMessage, encodeClient } from "./message.ts";
+import type { Outbox } from "./outbox.ts";
 import { PageRequests } from "./pageRequests.ts";
 import { SeenMessages } from "./seenMessages.ts";
-import { type SendOutcome, SendQueue } from "./sendQueue.ts";
+import { type NewSms, type SendOutcome, SendQueue } from "./sendQueue.ts";
 
 export type Delivered = ServerFields<"SmsMes">;
 export type LoginInfo = ServerFields<"LoginResMes">;
@@ -34,11 +35,15 @@ export interface ChatClientEvents {
   state?: (state: ClientState) => void;
   message?: (message: Delivered) => void;
   gap?: (gap: ServerFields<"GapMes">) => void;
+  /** What became of a message that an earlier client had left in the outbox, or that was said again from there. */
+  restored?: (sms: NewSms, outcome: SendOutcome) => void;
   /** Who came and who left; `initial`: part of the list that comes at log-in. */
   presence?: (change: PresenceChange) => void;
 }
 
 export interface ChatClientOptions {
+  /** Where messages are kept until their fate is known; absent: in memory only. */
+  outbox?: Outbox;
   host: string;
   port: number;
   userId: number;
@@ -96,6 +101,8 @@ export class ChatClient {
       clock: this.#clock,
       random: this.#random,
       write: (frame) => this.#link?.write(frame),
+      outbox: options.outbox ?? null,
+      restored: (sms, outcome) => this.#events.restored?.(sms, outcome),
     });
   }
 
@@ -141,6 +148,11 @@ export class ChatClient {
     mid?: string;
   }): Promise<SendOutcome> {
     return this.#sending.add({ conv, content, mid });
+  }
+
+  /** Says what was refused once more, as new messages. */
+  again(): void {
+    this.#sending.again();
   }
 
   /** A page of what was said ([H-1]). Throws an Error when there is no connection, or the server refuses. */

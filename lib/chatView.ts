@@ -9,7 +9,8 @@ import { harmless } from "./displayText.ts";
 import type { Texts } from "./lang.ts";
 import * as limits from "./limits.ts";
 import type { ServerFields } from "./message.ts";
-import type { SendOutcome } from "./sendQueue.ts";
+import type { Outbox } from "./outbox.ts";
+import type { NewSms, SendOutcome } from "./sendQueue.ts";
 
 export interface ChatViewOptions {
   ask: Ask;
@@ -17,6 +18,8 @@ export interface ChatViewOptions {
   clock: Clock;
   /** Ends the question of the moment when the log-in is over. */
   over: AbortController;
+  /** Where messages are kept; null: in memory only. */
+  outbox: Outbox | null;
 }
 
 /** Where the chat was left: back to the menu, or for good. */
@@ -28,6 +31,7 @@ export class ChatView {
   readonly #texts: Texts;
   readonly #clock: Clock;
   readonly #over: AbortController;
+  readonly #outbox: Outbox | null;
   #client: ChatClient | null = null;
   #lostMs: number | null = null;
   /** Lines that came before the person was told of the log-in. */
@@ -35,7 +39,8 @@ export class ChatView {
   /** The conversation whose history was shown last, and where the next older page begins. */
   #older: { conv: string; before: string } | null = null;
 
-  constructor({ ask, texts, clock, over }: ChatViewOptions) {
+  constructor({ ask, texts, clock, over, outbox }: ChatViewOptions) {
+    this.#outbox = outbox;
     this.#ask = ask;
     this.#texts = texts;
     this.#clock = clock;
@@ -63,6 +68,11 @@ export class ChatView {
   gap({ conv, count, reason }: ServerFields<"GapMes">): void {
     const where = conv === "all" ? "" : `${this.#texts.privateTo(this.#who(userIdOf(conv)))}`;
     this.#show(where + this.#texts.gap[reason](count));
+  }
+
+  /** Event of the client: what became of a message of an earlier time. */
+  restored({ conv, content }: NewSms, outcome: SendOutcome): void {
+    this.#told(conv, content, outcome);
   }
 
   /** Event of the client: people came and left. */
@@ -168,6 +178,16 @@ export class ChatView {
       case "history":
         await this.#history(client, rest.trim());
         return null;
+      case "unsent":
+        this.#unsent();
+        return null;
+      case "again":
+        client.again();
+        return null;
+      case "drop":
+        for (const { mid } of this.#outbox?.refused ?? []) this.#outbox?.remove(mid);
+        this.#unsent();
+        return null;
       case "help":
         this.#ask.print(this.#texts.help.join("\n"));
         return null;
@@ -194,6 +214,25 @@ export class ChatView {
     else await this.showHistory(client, userId === null ? "all" : `u:${userId}`);
   }
 
+  /** What waits for its answer, and what was refused. */
+  #unsent(): void {
+    const { waiting = [], refused = [] } = this.#outbox ?? {};
+    if (waiting.length + refused.length === 0) return this.#ask.print(this.#texts.nothingUnsent);
+    const lines = waiting.map(({ conv, content }) => this.#texts.waits(this.#addressed(conv, content)));
+    for (const { conv, content, refused: why } of refused) {
+      const reason = this.#reason(why?.code ?? 0, why?.error ?? "");
+      lines.push(`! ${this.#texts.refused(reason, this.#addressed(conv, content))}`);
+    }
+    if (refused.length > 0) lines.push(this.#texts.refusedHint);
+    this.#ask.print(lines.join("\n"));
+  }
+
+  /** A message of one's own, with whom it is for. */
+  #addressed(conv: string, content: string): string {
+    const to = conv === "all" ? "" : this.#texts.privateTo(this.#who(userIdOf(conv)));
+    return to + indented(content);
+  }
+
   /** Sends without waiting: what became of it is said when it is known. */
   #say(client: ChatClient, conv: string, content: string): void {
     if (content.trim() === "") return this.#ask.print(this.#texts.emptyLine);
@@ -205,10 +244,12 @@ export class ChatView {
   }
 
   #told(conv: string, content: string, outcome: SendOutcome): void {
-    const shown = `${conv === "all" ? "" : this.#texts.privateTo(this.#who(userIdOf(conv)))}${indented(content)}`;
-    if (outcome.kind === "stored") this.#ask.print(`[${timeText(outcome.time)}] ${this.#texts.me}: ${shown}`);
-    else if (outcome.kind === "unknown") this.#ask.print(`! ${this.#texts.unknownOutcome(shown)}`);
-    else this.#ask.print(`! ${this.#texts.refused(this.#reason(outcome.code, outcome.error), shown)}`);
+    const shown = this.#addressed(conv, content);
+    if (outcome.kind === "stored") this.#show(`[${timeText(outcome.time)}] ${this.#texts.me}: ${shown}`);
+    else if (outcome.kind === "refused") {
+      this.#show(`! ${this.#texts.refused(this.#reason(outcome.code, outcome.error), shown)}`);
+    } else if (this.#outbox) this.#show(`! ${this.#texts.kept(shown)}`);
+    else this.#show(`! ${this.#texts.unknownOutcome(shown)}`);
   }
 
   #reason(code: number, error: string): string {

@@ -10,6 +10,7 @@ import { codes } from "./codes.ts";
 import { harmless } from "./displayText.ts";
 import type { Texts } from "./lang.ts";
 import * as limits from "./limits.ts";
+import { Outbox } from "./outbox.ts";
 import { register } from "./registration.ts";
 
 export interface MenusOptions {
@@ -22,6 +23,8 @@ export interface MenusOptions {
   userId: number | null;
   /** This installation's device name. */
   device: string;
+  /** Folder of the messages whose fate is not known yet. */
+  outboxFolder: string;
 }
 
 type Left = "back" | "quit";
@@ -111,12 +114,39 @@ async function registerUser(options: MenusOptions): Promise<void> {
 }
 
 async function logIn(options: MenusOptions, givenUserId: number | null): Promise<Left> {
-  const { ask, texts, host, port, device, clock } = options;
   const userId = givenUserId ?? (await askUserId(options));
   const password = userId === null ? null : await askPassword(options);
   if (userId === null || password === null) return "quit";
+  const outbox = openOutbox(options, userId);
+  try {
+    return await talk(options, { userId, password, outbox });
+  } finally {
+    outbox?.close();
+  }
+}
+
+/** The messages of an account whose fate is not known yet; null, and a sentence, where they cannot be kept. */
+function openOutbox(
+  { ask, texts, host, port, device, outboxFolder }: MenusOptions,
+  userId: number,
+): Outbox | null {
+  const account = `${host}_${port}_${userId}`.replace(/[^A-Za-z0-9._-]/g, "-");
+  try {
+    return Outbox.open({ folder: outboxFolder, account, device });
+  } catch (error) {
+    ask.print(texts.noOutbox(harmless((error as Error).message)));
+    return null;
+  }
+}
+
+/** One log-in, from the password to the end. */
+async function talk(
+  options: MenusOptions,
+  { userId, password, outbox }: { userId: number; password: string; outbox: Outbox | null },
+): Promise<Left> {
+  const { ask, texts, host, port, device, clock } = options;
   const over = new AbortController();
-  const view = new ChatView({ ask, texts, clock, over });
+  const view = new ChatView({ ask, texts, clock, over, outbox });
   const client = new ChatClient({
     host,
     port,
@@ -124,10 +154,12 @@ async function logIn(options: MenusOptions, givenUserId: number | null): Promise
     password,
     device,
     clock,
+    ...(outbox && { outbox }),
     events: {
       state: (state) => view.state(state),
       message: (message) => view.message(message),
       gap: (gap) => view.gap(gap),
+      restored: (sms, outcome) => view.restored(sms, outcome),
       presence: (change) => view.presence(change),
     },
   });

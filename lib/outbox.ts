@@ -30,6 +30,7 @@ export interface OutboxOptions {
   device: string;
 }
 
+/** The file of one device, and what is in it. */
 export class Outbox {
   readonly #path: string;
   readonly #items = new Map<string, OutboxItem>();

@@ -10,7 +10,7 @@ import { lockEmptyMs } from "./limits.ts";
 export function takeLock(path: string): boolean {
   if (create(path)) return true;
   const owner = ownerOf(path);
-  // Empty: its owner writes into it in a moment, or was killed before it could.
+  // Empty: not made by us, or on a file system that lost it.
   if (owner === null ? ageMs(path) < lockEmptyMs : isAlive(owner)) return false;
   const aside = `${path}.${process.pid}.stale`;
   try {
@@ -35,12 +35,21 @@ export function releaseLock(path: string): void {
 }
 
 function create(path: string): boolean {
+  return createWhole(path, String(process.pid));
+}
+
+/** Makes a file with its text in it, at once, so that nobody finds it half made; false when there is one. */
+export function createWhole(path: string, text: string): boolean {
+  const draft = `${path}.${process.pid}.new`;
+  fs.writeFileSync(draft, text, { mode: 0o600 });
   try {
-    fs.writeFileSync(path, String(process.pid), { flag: "wx", mode: 0o600 });
+    fs.linkSync(draft, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
+  } finally {
+    fs.rmSync(draft, { force: true });
   }
 }
 

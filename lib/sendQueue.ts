@@ -2,10 +2,13 @@
  * sendQueue: what a client wants said and has no answer for yet. One message is on its way at a time, so that order is
  * the order of answers; what is unanswered when the link ends is said again with the same mid (clause [C-5]).
  */
+import { randomUUID } from "node:crypto";
 import type { Clock, Timer } from "./clock.ts";
 import { codes } from "./codes.ts";
 import * as limits from "./limits.ts";
+import { reasonOf } from "./journal.ts";
 import { type ServerFields, encodeClient } from "./message.ts";
+import type { Outbox } from "./outbox.ts";
 
 export type SendOutcome =
   | { kind: "stored"; mid: string; id: string; time: number; stored: string }
@@ -29,6 +32,10 @@ export interface SendQueueOptions {
   random: () => number;
   /** Writes a frame on the link of the moment. */
   write: (frame: Buffer) => void;
+  /** Where messages are kept until their fate is known; null: in memory only. */
+  outbox: Outbox | null;
+  /** What became of a message that an earlier client had left in the outbox. */
+  restored: (sms: NewSms, outcome: SendOutcome) => void;
 }
 
 /** The unanswered messages of one client, over all its links. */
@@ -40,6 +47,15 @@ export class SendQueue {
 
   constructor(options: SendQueueOptions) {
     this.#options = options;
+    for (const { mid, conv, content, timeMs } of options.outbox?.waiting ?? []) {
+      // Beyond that time the server may no longer know the mid: sent by itself it could be there twice.
+      if (options.clock.wallMs() - timeMs > limits.midKnownMs) {
+        options.outbox?.refuse(mid, { code: codes.tryAgain, error: "too old to be sent again by itself" });
+        continue;
+      }
+      const settle = (outcome: SendOutcome): void => options.restored({ mid, conv, content }, outcome);
+      this.#queued.push({ mid, conv, content, settle });
+    }
   }
 
   /** Messages that were not answered yet. */
@@ -47,7 +63,10 @@ export class SendQueue {
     return this.#queued.length;
   }
 
-  /** Settles when the message is stored or refused for good, however long that takes. Never throws. */
+  /**
+   * Says something; with an outbox it is on disk when this returns. Settles when the message is stored or refused for
+   * good, however long that takes. Never throws.
+   */
   add({ conv, content, mid }: NewSms): Promise<SendOutcome> {
     return new Promise((settle) => {
       if (this.#state === "closed") return settle({ kind: "unknown", mid });
@@ -58,9 +77,25 @@ export class SendQueue {
       if (this.#queued.length >= limits.clientOutgoingMax) {
         return settle({ kind: "refused", mid, code: codes.slowDown, error: "too many unsent messages" });
       }
+      const { outbox, clock } = this.#options;
+      try {
+        outbox?.put({ mid, conv, content, timeMs: clock.wallMs() });
+      } catch (error) {
+        return settle({ kind: "refused", mid, code: 0, error: `not written to disk: ${reasonOf(error)}` });
+      }
       this.#queued.push({ conv, content, mid, settle });
       if (this.#queued.length === 1) this.#sendFirst();
     });
+  }
+
+  /** Says what was refused once more, as new messages. */
+  again(): void {
+    const { outbox, restored } = this.#options;
+    for (const { mid: old, conv, content } of outbox?.refused ?? []) {
+      const mid = randomUUID();
+      void this.add({ conv, content, mid }).then((outcome) => restored({ conv, content, mid }, outcome));
+      outbox?.remove(old);
+    }
   }
 
   /** A link stands, and the log-in went well. */
@@ -90,6 +125,8 @@ export class SendQueue {
     if (first?.mid !== mid) return;
     if (code === codes.tryAgain || code === codes.slowDown) return this.#sendLater(retryMs);
     this.#queued.shift();
+    if (code === codes.ok) this.#options.outbox?.remove(mid);
+    else this.#options.outbox?.refuse(mid, { code, error });
     first.settle(
       code === codes.ok
         ? { kind: "stored", mid, id: id ?? "", time: time ?? 0, stored: stored ?? "memory" }

@@ -298,7 +298,13 @@ test("[C-4] [C-2] hostile names and contents through a real view: nothing steers
         // The screen throws at whatever we do not write ourselves.
         const tty = new FakeTty(40, 12);
         const terminal = new Terminal(tty);
-        const view = new ChatView({ ask: terminal, texts: texts[lang], clock, over: new AbortController() });
+        const view = new ChatView({
+          ask: terminal,
+          texts: texts[lang],
+          clock,
+          over: new AbortController(),
+          outbox: null,
+        });
         const client = new ChatClient({ host: "127.0.0.1", port: 1, userId: 100 });
         view.attach(client);
         view.open();

@@ -29,19 +29,22 @@ export async function startSpecServer({
   rate = 0,
   clock,
   node,
+  port: wantedPort = 0,
   argon = { memoryKiB: 64, passes: 1 },
 }: {
   redis: { url: string };
   rate?: number;
   clock?: Clock;
   node?: string;
+  /** 0: a free one. */
+  port?: number;
   argon?: ArgonCost;
 }): Promise<SpecServer> {
   const events: JournalEvent[] = [];
   const journal: Journal = { write: (event, fields = {}) => void events.push({ event, ...fields }) };
   const { port, close } = await startServer({
     host: "127.0.0.1",
-    port: 0,
+    port: wantedPort,
     redis: redis.url,
     data: "/nowhere",
     rate,
