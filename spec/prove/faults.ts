@@ -1,0 +1,210 @@
+/**
+ * faults: does what the plan says to the stage and to the links of the talkers, counts what was really done, and heals
+ * everything when asked to.
+ */
+import type { Link } from "./gate.ts";
+import { type Fault, type FaultKind, faultKinds, isProcessFault } from "./plan.ts";
+import { Random } from "./random.ts";
+import type { NodeActor, Stage } from "./stage.ts";
+import type { Talker } from "./talker.ts";
+
+export interface FaultsOptions {
+  /** Null: the servers are somebody else's. */
+  stage: Stage | null;
+  talkers: readonly Talker[];
+  seed: number;
+  /** Something was done: what is sent from now on belongs to it. */
+  done: (kind: FaultKind) => void;
+  failed: (error: unknown) => void;
+}
+
+/** The hand that breaks things. */
+export class Faults {
+  readonly counts: Record<FaultKind, number>;
+  readonly #options: FaultsOptions;
+  readonly #random: Random;
+  readonly #heals = new Set<{ timer: NodeJS.Timeout; heal: () => void }>();
+  readonly #starts = new Set<Promise<void>>();
+
+  constructor(options: FaultsOptions) {
+    this.#options = options;
+    this.#random = new Random(options.seed, "faults");
+    this.counts = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  }
+
+  get total(): number {
+    return faultKinds.reduce((sum, kind) => sum + this.counts[kind], 0);
+  }
+
+  /** Kills and stops of processes. */
+  get processTotal(): number {
+    return faultKinds.filter(isProcessFault).reduce((sum, kind) => sum + this.counts[kind], 0);
+  }
+
+  /** Does it, if there is something to do it to. */
+  async apply(fault: Fault): Promise<void> {
+    const { stage, done } = this.#options;
+    const isDone =
+      stage && !isLinkOfTalkers(fault.kind) ? await this.#hurt(stage, fault) : this.#trouble(fault);
+    if (!isDone) return;
+    this.counts[fault.kind]++;
+    done(fault.kind);
+  }
+
+  /** Everything runs and flows again; resolves when all processes serve. */
+  async heal(): Promise<void> {
+    // A heal may be the beginning of a start, and a kill may still be under way.
+    while (this.#heals.size > 0 || this.#starts.size > 0) {
+      for (const one of [...this.#heals]) this.#healNow(one);
+      await Promise.race([...this.#starts, new Promise((resolve) => setTimeout(resolve, 20))]);
+    }
+    for (const talker of this.#options.talkers) {
+      talker.stall(false);
+      talker.link?.each((flow) => flow.release());
+    }
+  }
+
+  async #hurt(stage: Stage, { kind, node: index, forMs, dice }: Fault): Promise<boolean> {
+    const { redis, nodes } = stage;
+    // The other one, where the one meant is down already.
+    const node = [nodes[index], ...nodes].find((one) => one?.state === "up");
+    switch (kind) {
+      case "node killed":
+        if (!node) return false;
+        this.#killFor(node, forMs);
+        return true;
+      case "node stopped":
+        if (!node) return false;
+        node.stop();
+        this.#later(forMs, () => node.proceed());
+        this.#giveUpOn(node, forMs);
+        return true;
+      case "Redis killed":
+        if (redis.state !== "up") return false;
+        this.#killFor(redis, forMs);
+        return true;
+      case "Redis stopped":
+        if (redis.state !== "up") return false;
+        redis.stop();
+        this.#later(forMs, () => redis.proceed());
+        return true;
+      case "Redis link half-open":
+        return this.#links(node, (links) => {
+          for (const link of links) link.die();
+          this.#later(forMs + 5000, () => links.forEach((link) => link.cut(true)));
+        });
+      case "Redis link slow":
+        return this.#links(node, (links) => {
+          for (const link of links) link.each((flow) => (flow.delayMs = 5 + 200 * dice));
+          this.#later(forMs, () => links.forEach((link) => link.each((flow) => flow.release())));
+        });
+      case "reply dropped":
+        return this.#links(node, (links) => {
+          // Redis does what it is told, and nobody hears of it; a part of the reply may still come.
+          for (const link of links) {
+            if (dice < 0.5) link.down.drops = true;
+            else link.down.left = Math.ceil(200 * (dice - 0.5) ** 2);
+          }
+          this.#later(forMs, () => links.forEach((link) => link.cut(true)));
+        });
+      case "scripts flushed":
+        return (await redis.admin.script("FLUSH").catch(() => null)) !== null;
+      case "subscribers cut":
+        return (await redis.admin.client("KILL", "TYPE", "PUBSUB").catch(() => null)) !== null;
+      default:
+        return false;
+    }
+  }
+
+  #trouble({ kind, forMs, share, dice }: Fault): boolean {
+    const chosen = this.#options.talkers.filter((talker) => talker.link && this.#random.chance(share));
+    const pairs = chosen.map((talker) => ({ talker, link: talker.link as Link }));
+    switch (kind) {
+      case "links cut":
+        for (const { link } of pairs) {
+          const flow = this.#random.chance(0.5) ? link.up : link.down;
+          if (this.#random.chance(0.3)) link.cut(true);
+          else
+            flow.left = Math.min(flow.left, 1 + this.#random.below(this.#random.chance(0.5) ? 300 : 20_000));
+        }
+        return pairs.length > 0;
+      case "links slow":
+        for (const { link } of pairs) {
+          link.each((flow) => (flow.delayMs = 10 + this.#random.below(300)));
+          this.#later(forMs, () => link.each((flow) => flow.release()));
+        }
+        return pairs.length > 0;
+      case "links half-open": {
+        const modern = pairs.filter(({ talker }) => !talker.options.legacy);
+        for (const { talker, link } of modern) {
+          link.die();
+          this.#later(forMs * this.#random.next(), () => {
+            if (talker.link === link) talker.giveUp();
+          });
+          // The server is not told for long.
+          this.#later(forMs + 12_000 * dice, () => link.cut(this.#random.chance(0.5)));
+        }
+        return modern.length > 0;
+      }
+      case "frames torn":
+        for (const { link } of pairs) {
+          link.each((flow) => (flow.torn = true));
+          this.#later(forMs, () => link.each((flow) => flow.release()));
+        }
+        return pairs.length > 0;
+      case "readers stalled": {
+        const readers = chosen.filter(
+          ({ options: { legacy, sender }, stalled }) => !legacy && sender < 0 && !stalled,
+        );
+        for (const reader of readers) {
+          reader.stall(true);
+          this.#later(forMs * this.#random.between(0.3, 1), () => reader.stall(false));
+        }
+        return readers.length > 0;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /** Some of those who talk to a stopped node lose their patience, and go to the other one. */
+  #giveUpOn(node: NodeActor, forMs: number): void {
+    for (const talker of this.#options.talkers) {
+      if (talker.door !== node || talker.options.legacy || this.#random.chance(0.5)) continue;
+      this.#later(forMs * this.#random.next(), () => {
+        if (talker.door === node) talker.giveUp();
+      });
+    }
+  }
+
+  #links(node: NodeActor | undefined, work: (links: Link[]) => void): boolean {
+    const links = node?.back.links ?? [];
+    if (links.length > 0) work(links);
+    return links.length > 0;
+  }
+
+  #killFor(actor: { kill(): Promise<void>; start(): Promise<void> }, forMs: number): void {
+    const start = actor
+      .kill()
+      .then(() => new Promise<void>((resolve) => this.#later(forMs, resolve)))
+      .then(() => actor.start());
+    const settled = start.catch((error: unknown) => this.#options.failed(error));
+    this.#starts.add(settled);
+    void settled.finally(() => this.#starts.delete(settled));
+  }
+
+  #later(forMs: number, heal: () => void): void {
+    const one = { heal, timer: setTimeout(() => this.#healNow(one), forMs) };
+    this.#heals.add(one);
+  }
+
+  #healNow(one: { timer: NodeJS.Timeout; heal: () => void }): void {
+    if (!this.#heals.delete(one)) return;
+    clearTimeout(one.timer);
+    one.heal();
+  }
+}
+
+function isLinkOfTalkers(kind: FaultKind): boolean {
+  return ["links cut", "links slow", "links half-open", "frames torn", "readers stalled"].includes(kind);
+}

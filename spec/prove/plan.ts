@@ -1,0 +1,94 @@
+/**
+ * plan: which fault comes when, from a seed alone. Kills and stops come about every three seconds, the troubles of
+ * links between them; nothing keeps two from falling together.
+ */
+import { Random } from "./random.ts";
+
+/** What is done to the whole, and to how much of it. */
+interface KindRule {
+  /** How often it comes beside others of its group. */
+  weight: number;
+  group: "process" | "link";
+  /** Whether it can be done to a server from outside. */
+  outside: boolean;
+  forMs: readonly [number, number];
+}
+
+const rules = {
+  "node killed": { weight: 4, group: "process", outside: false, forMs: [0, 1500] },
+  "node stopped": { weight: 4, group: "process", outside: false, forMs: [1000, 8000] },
+  "Redis killed": { weight: 3, group: "process", outside: false, forMs: [0, 1000] },
+  "Redis stopped": { weight: 3, group: "process", outside: false, forMs: [300, 4000] },
+  "Redis link half-open": { weight: 2, group: "link", outside: false, forMs: [500, 5000] },
+  "Redis link slow": { weight: 2, group: "link", outside: false, forMs: [500, 3000] },
+  "reply dropped": { weight: 4, group: "link", outside: false, forMs: [1, 400] },
+  "scripts flushed": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
+  "subscribers cut": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
+  "links cut": { weight: 4, group: "link", outside: true, forMs: [0, 0] },
+  "links slow": { weight: 2, group: "link", outside: true, forMs: [500, 4000] },
+  "links half-open": { weight: 3, group: "link", outside: true, forMs: [300, 4000] },
+  "frames torn": { weight: 2, group: "link", outside: true, forMs: [500, 3000] },
+  "readers stalled": { weight: 3, group: "link", outside: true, forMs: [1000, 20_000] },
+} as const satisfies Record<string, KindRule>;
+
+export type FaultKind = keyof typeof rules;
+
+export const faultKinds = Object.keys(rules) as FaultKind[];
+
+/** Whether a kind kills or stops a process. */
+export function isProcessFault(kind: FaultKind): boolean {
+  return rules[kind].group === "process";
+}
+
+export interface Fault {
+  atMs: number;
+  kind: FaultKind;
+  /** Which node it meets, where it meets one. */
+  node: number;
+  /** How long it lasts; for a kill, how long until the start. */
+  forMs: number;
+  /** Which part of the links it meets, 0 to 1. */
+  share: number;
+  /** From 0 to below 1, for whatever else is to be chosen. */
+  dice: number;
+}
+
+const meanPauseMs = { process: 2800, link: 1300 };
+
+/** All faults of a run, in order of time. */
+export function planOf({
+  seed,
+  runMs,
+  nodes,
+  outside,
+}: {
+  seed: number;
+  runMs: number;
+  nodes: number;
+  outside: boolean;
+}): Fault[] {
+  const faults: Fault[] = [];
+  for (const group of ["process", "link"] as const) {
+    const random = new Random(seed, group);
+    const bag = faultKinds
+      .filter((kind) => rules[kind].group === group && (rules[kind].outside || !outside))
+      .flatMap((kind) => Array<FaultKind>(rules[kind].weight).fill(kind));
+    if (bag.length === 0) continue;
+    const meanMs = Math.min(meanPauseMs[group], runMs / 6);
+    for (let atMs = random.untilNextMs(meanMs); atMs < runMs; atMs += random.untilNextMs(meanMs)) {
+      const kind = random.pick(bag);
+      const [shortestMs, longestMs] = rules[kind].forMs;
+      // Short ones more often: a long one leaves little time for others.
+      const forMs = shortestMs + random.next() ** 2 * (longestMs - shortestMs);
+      faults.push({
+        atMs,
+        kind,
+        node: random.below(nodes),
+        forMs,
+        share: random.between(0.05, 0.5),
+        dice: random.next(),
+      });
+    }
+  }
+  return faults.sort((one, other) => one.atMs - other.atMs);
+}
