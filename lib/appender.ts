@@ -7,12 +7,7 @@ import { type Clock, delay } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import type { StoredConv } from "./conv.ts";
 import type { Journal } from "./journal.ts";
-import {
-  appendBatchMaxMessages,
-  appendQueueMaxMessages,
-  appendRepeatPauseMs,
-  storeDeadlineMs,
-} from "./limits.ts";
+import { appendBatchMaxMessages, appendQueueMaxMessages, repeatPauseMs, storeDeadlineMs } from "./limits.ts";
 import type { Appended, NewMessage, SmsDao } from "./smsDao.ts";
 
 interface Waiting {
@@ -94,7 +89,7 @@ export class Appender {
       const left = await this.#attempt(queue.conv, batch);
       if (left.length > 0) {
         queue.waiting.unshift(...left);
-        await delay(this.#clock, appendRepeatPauseMs);
+        await delay(this.#clock, repeatPauseMs);
       }
     }
     queue.busy = false;

@@ -13,6 +13,7 @@ import { type ClientFields, type ServerFields, type Stored, encodeServer } from 
 import { compareIds, earlierId, formatId, parseId, zeroId } from "./messageId.ts";
 import { deliveredFields } from "./delivered.ts";
 import { Bucket } from "./rate.ts";
+import { repeatUntilDue } from "./repeat.ts";
 import type { Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
 import type { UserDao } from "./userDao.ts";
@@ -53,7 +54,9 @@ export class SmsProcess {
     const waitMs = this.#bucketOf(session)?.take() ?? 0;
     if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: Math.ceil(waitMs) });
     const stored = storedConv(conv, session.userId);
-    await this.#openPrivate(stored, session.userId);
+    // The append has to have its time afterwards.
+    const openDueMs = dueMs - limits.storeDeadlineMs;
+    await repeatUntilDue(this.#options.clock, openDueMs, () => this.#openPrivate(stored, session.userId));
     const { userId: sender, device, userName: name, sex } = session;
     const message = { sender, device, mid, name, sex, content };
     const { id, time } = await this.#options.appender.append(stored, message, dueMs);

@@ -7,10 +7,11 @@ import { CodedError, codes } from "./codes.ts";
 import { convFor } from "./conv.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { type Journal, reasonOf } from "./journal.ts";
-import { loginConvsMax, toldLimits, usersPageDefaultUsers } from "./limits.ts";
+import * as limits from "./limits.ts";
 import { type ClientFields, encodeServer } from "./message.ts";
 import { formatId, parseId } from "./messageId.ts";
 import { type PasswordHasher, samePlainPassword } from "./password.ts";
+import { repeatUntilDue } from "./repeat.ts";
 import type { ConvState, LegacyOutput, Output, Presence, Reading } from "./session.ts";
 import { Session } from "./session.ts";
 import type { ThrottleDao } from "./throttleDao.ts";
@@ -54,7 +55,8 @@ export class UserProcess {
 
   /** RegisterMes: makes the account, or throws CodedError 505 (taken), 429, 503. */
   async register(address: string, { user }: ClientFields<"RegisterMes">): Promise<void> {
-    const { userDao, throttleDao, hasher, reading, journal } = this.#options;
+    const { userDao, throttleDao, hasher, reading, clock, journal } = this.#options;
+    const dueMs = clock.monotonicMs() + limits.answerDeadlineMs - limits.answerReserveMs;
     // Looked up before hashing: the first-generation client sends every registration twice.
     if ((await userDao.find(user.userId)) !== null) throw new CodedError(codes.taken);
     const waitMs = (await throttleDao?.register(address)) ?? 0;
@@ -66,7 +68,9 @@ export class UserProcess {
       pwd: await hasher.hash(user.userPwd),
       since: formatId(await reading.roomHead()),
     };
-    if (!(await userDao.create(record))) throw new CodedError(codes.taken);
+    // A reply that was lost must not make the same person hear that the id is taken.
+    const created = await repeatUntilDue(clock, dueMs, () => userDao.create(record));
+    if (!created) throw new CodedError(codes.taken);
     journal.write("user_created", { userId: user.userId, address });
   }
 
@@ -122,7 +126,7 @@ export class UserProcess {
   /** LoginResMes 200 of a modern session ([L-3]). */
   async modernAnswer(session: Session, token: string, convs: ConvState[]): Promise<Buffer> {
     const { presence, clock, userDao } = this.#options;
-    const told = convs.slice(0, loginConvsMax);
+    const told = convs.slice(0, limits.loginConvsMax);
     const names = await Promise.all(
       told.map(async ({ conv }) => {
         const peer = Number(convFor(conv, session.userId).slice(2));
@@ -143,7 +147,7 @@ export class UserProcess {
         unread,
       })),
       more: convs.length > told.length,
-      limits: { ...toldLimits },
+      limits: { ...limits.toldLimits },
       time: clock.wallMs(),
     });
   }
@@ -162,7 +166,7 @@ export class UserProcess {
   }
 
   /** UsersMes: a page of who is online ([P-5]). */
-  users({ after = 0, limit = usersPageDefaultUsers }: ClientFields<"UsersMes">): Buffer {
+  users({ after = 0, limit = limits.usersPageDefaultUsers }: ClientFields<"UsersMes">): Buffer {
     const { presence } = this.#options;
     const { users, more } = presence.page(after, limit);
     return encodeServer("UsersResMes", { code: codes.ok, total: presence.total, users, more });
