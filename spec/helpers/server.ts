@@ -75,7 +75,7 @@ export interface SpawnOptions {
 
 /** A script of this project as a real process: `tsx` itself is left out, since killing it orphans its child. */
 export function spawnScript(
-  script: "server.ts" | "client.ts",
+  script: "server.ts" | "client.ts" | "spec/prove/main.ts",
   args: string[],
   { env = {}, cwd = root, detached = false }: SpawnOptions = {},
 ): SpawnedProcess {

@@ -53,7 +53,7 @@ export interface Fault {
   dice: number;
 }
 
-const meanPauseMs = { process: 2800, link: 1300 };
+const meanPauseMs = { process: 2700, link: 1300 };
 
 /** All faults of a run, in order of time. */
 export function planOf({
@@ -75,7 +75,9 @@ export function planOf({
       .flatMap((kind) => Array<FaultKind>(rules[kind].weight).fill(kind));
     if (bag.length === 0) continue;
     const meanMs = Math.min(meanPauseMs[group], runMs / 6);
-    for (let atMs = random.untilNextMs(meanMs); atMs < runMs; atMs += random.untilNextMs(meanMs)) {
+    // Irregular, and yet no run goes without.
+    const pauseMs = (): number => random.between(0.2, 1.8) * meanMs;
+    for (let atMs = pauseMs(); atMs < runMs; atMs += pauseMs()) {
       const kind = random.pick(bag);
       const [shortestMs, longestMs] = rules[kind].forMs;
       // Short ones more often: a long one leaves little time for others.
