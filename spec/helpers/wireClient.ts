@@ -38,6 +38,8 @@ export class WireClient {
   readonly socket: Socket;
   /** Everything heard, in order. */
   readonly heard: Heard[] = [];
+  /** Takes each frame instead of `heard`: for benchmarks, which keep none. */
+  onHeard: ((heard: Heard) => void) | null = null;
   /** Resolves when the connection has ended, with how: "end" (a clean FIN) or the error's code. */
   readonly closed: Promise<string>;
   isClosed = false;
@@ -160,7 +162,9 @@ export class WireClient {
       const payload = this.#rest.subarray(4, 4 + length);
       this.#rest = this.#rest.subarray(4 + length);
       const { type, data } = JSON.parse(payload.toString()) as { type: string; data: string };
-      this.heard.push({ type, data: JSON.parse(data) as Data, bytes: length });
+      const heard = { type, data: JSON.parse(data) as Data, bytes: length };
+      if (this.onHeard) this.onHeard(heard);
+      else this.heard.push(heard);
     }
     this.#wake();
   }
