@@ -216,6 +216,25 @@ export class Follow implements Reading {
     session.readers.set(conv, reader);
     const followed = this.#followed.get(conv) ?? this.#follow(conv, at?.head ?? zeroId);
     followed.readers++;
+    let pauseMs = limits.readRetryMs;
+    while (!(await this.#place(reader, followed, at))) {
+      // Who was let in is not left out because Redis was away just then.
+      await delay(this.#clock, pauseMs);
+      if (session.closed || this.#closed) return;
+      pauseMs = Math.min(2 * pauseMs, limits.readRetryMaxMs);
+    }
+    if (session.closed) return;
+    this.#resume(reader, followed);
+    if (!at) this.rang(conv);
+  }
+
+  /** Finds the position where the reader begins; false when Redis did not answer. */
+  async #place(
+    reader: Reader,
+    followed: Followed,
+    at: { head: MessageId; position: MessageId } | null,
+  ): Promise<boolean> {
+    const { session, conv } = reader;
     try {
       if (!at) {
         const [[cursor], head] = await Promise.all([
@@ -230,20 +249,11 @@ export class Follow implements Reading {
         }
       }
       if (!session.legacy && session.replay === "all") await this.#skip(reader, followed.position);
+      return true;
     } catch (error) {
       this.#journal.write("enter_failed", { conv, reason: reasonOf(error) });
-      // Without its reader the next ring, or the sweep, tries again.
-      if (!session.closed) this.#leave(reader, followed);
-      return;
+      return false;
     }
-    if (session.closed) return;
-    this.#resume(reader, followed);
-    if (!at) this.rang(conv);
-  }
-
-  #leave(reader: Reader, followed: Followed): void {
-    reader.session.readers.delete(reader.conv);
-    if (--followed.readers === 0 && followed !== this.#all) this.#followed.delete(reader.conv);
   }
 
   #resume(reader: Reader, followed: Followed): void {

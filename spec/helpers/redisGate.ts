@@ -12,13 +12,15 @@ export class RedisGate {
   readonly #roles = new Map<number, Role>();
   readonly #refused = new Set<Role>();
   #lost: { what: RegExp; times: number } | null = null;
+  readonly #dead = new Set<number>();
   readonly #silenced = new Set<number>();
   /** Replies that `loseReply` has taken away so far. */
   repliesLost = 0;
 
   private constructor(gate: Gate) {
     this.#gate = gate;
-    gate.affects = () => false;
+    gate.affects = (connection) => this.#dead.has(connection);
+    gate.drop();
     gate.tap = (direction, chunk, connection) => {
       if (direction === "up") this.#up(chunk.toString("latin1"), connection);
       else if (this.#silenced.has(connection)) this.#loseNow(connection);
@@ -38,23 +40,16 @@ export class RedisGate {
     return role ? [...this.#roles.values()].filter((one) => one === role).length : this.#gate.taken;
   }
 
-  /** The links of a role (absent: both) that stand now become half-open: nothing passes, nobody is told. New ones flow. */
+  /** The links of a role (absent: both) that stand now are dead: nothing passes any more, nobody is told. New ones flow. */
   halfOpen(role?: Role): void {
-    const last = this.#gate.taken;
-    this.#gate.affects = (connection) => connection <= last && this.#is(connection, role);
-    this.#gate.drop();
+    for (let connection = 1; connection <= this.#gate.taken; connection++) {
+      if (this.#is(connection, role)) this.#dead.add(connection);
+    }
   }
 
-  /** Each chunk of both roles is handed on so much later. */
-  delay(delayMs: number): void {
-    this.#gate.affects = () => true;
-    this.#gate.delay(delayMs);
-  }
-
-  /** Everything flows again. */
-  flow(): void {
-    this.#gate.affects = () => false;
-    this.#gate.flow();
+  /** The dead links end for Redis too, as its own keepalive would see to. */
+  bury(): void {
+    this.#gate.cut((connection) => this.#dead.has(connection));
   }
 
   /** Ends the links of a role (absent: both). */
