@@ -58,7 +58,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
   try {
-    const store = await connectStore(options.redis, privateRedis, journal);
+    const store = await connectStore(options.redis, privateRedis, { journal, clock });
     return await joinParts({ ...options, clock, node, journal }, store, privateRedis);
   } catch (error) {
     // Who cannot serve leaves no redis-server behind.
@@ -70,16 +70,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function connectStore(
   given: string | null,
   privateRedis: PrivateRedis | null,
-  journal: Journal,
+  { journal, clock }: { journal: Journal; clock: Clock },
 ): Promise<RedisStore> {
   const url = given ?? `unix://${encodeURI(privateRedis?.socketPath ?? "")}`;
   try {
-    return await connectRedis({ url, journal, role: "store" });
+    return await connectRedis({ url, journal, clock, role: "store" });
   } catch (error) {
     if (!privateRedis) throw error;
     // The last server before this one shut it down just after it was found alive.
     await privateRedis.ensure();
-    return connectRedis({ url, journal, role: "store" });
+    return connectRedis({ url, journal, clock, role: "store" });
   }
 }
 

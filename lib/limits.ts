@@ -87,8 +87,12 @@ export const legacyFinSettleMs = 2_000;
 // Answers and storage.
 export const answerDeadlineMs = 5_000;
 export const storeDeadlineMs = 2_000;
+export const storeSilenceMs = 1_800;
+export const storeLoadingLookMs = 250;
+export const storeReadonlyLookMs = 1_000;
 export const answerReserveMs = 500;
 export const repeatPauseMs = 200;
+export const promiseReadMs = 10_000;
 export const redisFailureSayMs = 1_000;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
@@ -171,6 +175,10 @@ assertRelation(
 assertRelation(
   storeDeadlineMs * 2 < answerDeadlineMs,
   "a store call and one repeat before the answer is due",
+);
+assertRelation(
+  storeSilenceMs < storeDeadlineMs,
+  "a dead link is given up before its calls, so that their repeat is on a fresh one",
 );
 assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
 assertRelation(legacyFrameMaxBytes < legacyBurstMaxBytes, "a legacy frame in one burst");

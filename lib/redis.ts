@@ -5,10 +5,11 @@
  */
 import { readFileSync } from "node:fs";
 import { Redis, type RedisOptions } from "ioredis";
+import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
-import { redisCallsInFlightMax, redisFailureSayMs, storeDeadlineMs } from "./limits.ts";
+import { promiseReadMs, limits.redisCallsInFlightMax, limits.redisFailureSayMs, limits.storeDeadlineMs } from "./limits.ts";
 import type { Stored } from "./message.ts";
 
 /** What a command takes. Never an array: ioredis would flatten it into several arguments. */
@@ -20,6 +21,7 @@ export interface ConnectOptions {
   journal: Journal;
   /** Stands in CLIENT LIST as `haiyu:<pid>:<role>`. */
   role: string;
+  clock?: Clock;
 }
 
 /** A script of lib/, by the name of its file. */
@@ -63,14 +65,21 @@ export class RedisStore {
   readonly #said = new Map<string, { count: number; atMs: number }>();
   #inFlight = 0;
   #stored: Stored = "memory";
+  #saidPromise = "";
+  readonly #lookAgain: Timer;
 
-  constructor(client: Redis, journal: Journal) {
+  constructor(client: Redis, { journal, clock }: { journal: Journal; clock: Clock }) {
     this.#client = client;
     this.#journal = journal;
+    // Another Redis may answer next time, and somebody may change this one's settings: unknown counts as memory.
+    client.on("close", () => (this.#stored = "memory"));
     client.on("ready", () => void this.#readPromise());
+    this.#lookAgain = clock.every(promiseReadMs, () => {
+      if (this.ready) void this.#readPromise();
+    });
   }
 
-  /** How safely this Redis keeps what it answered ([S-3]); read anew at every connect. */
+  /** How safely this Redis keeps what it answered ([S-3]); read anew at every connect, and now and then. */
   get stored(): Stored {
     return this.#stored;
   }
@@ -92,6 +101,7 @@ export class RedisStore {
 
   /** One script on keys of one slot; loads it where Redis does not know it (it was restarted, or flushed). */
   async run(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
+    const startMs = performance.now();
     return this.#guard(script.name, async () => {
       if (script.sha !== null) {
         try {
@@ -101,12 +111,15 @@ export class RedisStore {
           if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
         }
       }
-      const [sha, result] = await Promise.all([
-        this.#client.call("SCRIPT", "LOAD", script.text),
-        this.#client.call("EVAL", script.text, keys.length, ...keys, ...args),
-      ]);
-      script.sha = String(sha);
-      return result;
+      // Both attempts together have the time of one.
+      return this.#inTime(startMs, async () => {
+        const [sha, result] = await Promise.all([
+          this.#client.call("SCRIPT", "LOAD", script.text),
+          this.#client.call("EVAL", script.text, keys.length, ...keys, ...args),
+        ]);
+        script.sha = String(sha);
+        return result;
+      });
     });
   }
 
@@ -118,12 +131,13 @@ export class RedisStore {
 
   /** Ends the connection; calls in flight are answered first, as far as Redis answers. */
   async close(): Promise<void> {
+    this.#lookAgain.cancel();
     if (this.#client.status === "ready") await this.#client.quit().catch(() => undefined);
     this.#client.disconnect();
   }
 
   async #guard<T>(name: string, work: () => Promise<T>): Promise<T> {
-    if (this.#inFlight >= redisCallsInFlightMax) {
+    if (this.#inFlight >= limits.redisCallsInFlightMax) {
       throw new CodedError(codes.tryAgain, { detail: "too many calls wait for Redis" });
     }
     this.#inFlight++;
@@ -137,13 +151,27 @@ export class RedisStore {
     }
   }
 
+  /** Throws when it is not done within storeDeadlineMs of `startMs`. */
+  async #inTime<T>(startMs: number, work: () => Promise<T>): Promise<T> {
+    const leftMs = startMs + limits.storeDeadlineMs - performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("Command timed out")), leftMs);
+    });
+    try {
+      return await Promise.race([work(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** One line a second for each kind of failure: an outage fails thousands of calls in the same way. */
   #sayFailed(call: string, reason: string): void {
     const kind = `${call} ${reason}`;
     const said = this.#said.get(kind) ?? { count: 0, atMs: -Infinity };
     said.count++;
     const nowMs = performance.now();
-    if (nowMs - said.atMs >= redisFailureSayMs) {
+    if (nowMs - said.atMs >= limits.redisFailureSayMs) {
       this.#journal.write("redis_call_failed", { call, reason, times: said.count });
       said.count = 0;
       said.atMs = nowMs;
@@ -163,6 +191,9 @@ export class RedisStore {
         config("maxmemory-policy"),
       ]);
       this.#stored = appendonly === "yes" && fsync === "always" ? "disk" : "memory";
+      const said = `${this.#stored} ${appendonly} ${fsync} ${policy}`;
+      if (said === this.#saidPromise) return;
+      this.#saidPromise = said;
       this.#journal.write("redis_promise", { stored: this.#stored, appendonly, fsync, policy });
       if (policy !== "noeviction") {
         this.#journal.write("redis_may_evict", { policy, wanted: "maxmemory-policy noeviction" });
@@ -175,22 +206,28 @@ export class RedisStore {
 }
 
 /** Connects, and waits until Redis is ready. Throws an Error of one line when it cannot be reached in time. */
-export async function connectRedis({ url, journal, role }: ConnectOptions): Promise<RedisStore> {
+export async function connectRedis({
+  url,
+  journal,
+  role,
+  clock = systemClock,
+}: ConnectOptions): Promise<RedisStore> {
   const client = new Redis({
     ...optionsOfUrl(url),
     lazyConnect: true,
     protocol: 2,
     connectionName: `haiyu:${process.pid}:${role}`,
     disableClientInfo: true,
-    connectTimeout: storeDeadlineMs,
-    commandTimeout: storeDeadlineMs,
-    socketTimeout: storeDeadlineMs + 1000,
+    connectTimeout: limits.storeDeadlineMs,
+    commandTimeout: limits.storeDeadlineMs,
+    socketTimeout: limits.storeSilenceMs,
+    maxLoadingRetryTime: limits.storeLoadingLookMs,
     keepAlive: 10_000,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 4), 500) + Math.random() * 100,
-    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
+    reconnectOnError: (error) => error.message.startsWith("READONLY") && looksElsewhere() && 1,
   });
   let lastReason = "no answer";
   // Before the first connection the caller says it, in the one line of a start that failed.
@@ -204,7 +241,7 @@ export async function connectRedis({ url, journal, role }: ConnectOptions): Prom
   client.on("ready", () => {
     said = "";
   });
-  const store = new RedisStore(client, journal);
+  const store = new RedisStore(client, { journal, clock });
   try {
     await client.connect();
   } catch (error) {

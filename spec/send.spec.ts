@@ -3,8 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
+import { until } from "./helpers/wait.ts";
 import { type Data, WireClient, newUser, registerUser } from "./helpers/wireClient.ts";
 
 let redis: SpecRedis;
@@ -114,6 +116,26 @@ test("[S-3] everysec is memory; another life of Redis is another epoch, and seq 
   again.destroy();
   await secondServer.close();
   await second.stop();
+});
+
+test("[S-3] what 200 promises follows what this Redis is set to now", async () => {
+  const own = await startRedis();
+  const clock = new ManualClock();
+  const ownServer = await startSpecServer({ redis: own, clock });
+  const alice = await newUser(ownServer.port, 1);
+  assert.equal((await send(alice, { content: "1", mid: "1" })).stored, "disk");
+  await own.client.config("SET", "appendfsync", "everysec");
+  clock.advance(10_000);
+  await until("the new promise", () => ownServer.events.some(({ stored }) => stored === "memory"));
+  assert.equal((await send(alice, { content: "2", mid: "2" })).stored, "memory");
+  alice.destroy();
+  const closing = ownServer.close();
+  await until("the drain", () => {
+    clock.advance(100);
+    return ownServer.events.some(({ event }) => event === "stopped");
+  });
+  await closing;
+  await own.stop();
 });
 
 test("[S-4] the same (sender, conv, mid) is one message, however and wherever it is repeated", async () => {
