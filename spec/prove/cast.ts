@@ -20,7 +20,7 @@ export interface Cast {
 
 const senderCount = 20;
 const legacySenderCount = 3;
-const impatientSenderCount = 3;
+const impatientSenderCount = 6;
 const readerCount = 20;
 const legacyReaderCount = 5;
 const secondDeviceCount = 5;
@@ -68,7 +68,7 @@ export function castOf({
       device: legacy ? "legacy" : "phone",
       legacy,
       sender: recorder.addSender(user.userId),
-      window: legacy ? 1 : isImpatient ? 4 : 1,
+      window: legacy ? 1 : isImpatient ? 6 : 1,
       peers: legacy ? [] : peers.map(({ userId }) => userId).filter((userId) => userId !== user.userId),
     });
   });
