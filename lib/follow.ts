@@ -24,6 +24,8 @@ interface Followed {
   /** Sessions that have a reader here, live or behind. */
   readers: number;
   state: "idle" | "reading" | "reading, rung again";
+  /** Ends the pause before Redis is asked again; null when there is none. */
+  wake: (() => void) | null;
   join(reader: Reader): void;
 }
 
@@ -104,7 +106,10 @@ export class Follow implements Reading {
     const followed = this.#followed.get(conv);
     if (!followed) return;
     if (followed.state === "idle") void this.#read(followed);
-    else followed.state = "reading, rung again";
+    else {
+      followed.state = "reading, rung again";
+      followed.wake?.();
+    }
   }
 
   async prepare(session: Session): Promise<ConvState[]> {
@@ -192,6 +197,7 @@ export class Follow implements Reading {
       live: new Set(),
       readers: 0,
       state: "idle",
+      wake: null,
       join: (reader) => void followed.live.add(reader),
     };
     this.#followed.set(conv, followed);
@@ -287,7 +293,7 @@ export class Follow implements Reading {
       if (!entries) {
         // What rang is not forgotten because Redis is away: a lost ring would wait for the sweep.
         followed.state = "reading, rung again";
-        await delay(this.#clock, pauseMs);
+        await this.#pause(followed, pauseMs);
         pauseMs = Math.min(2 * pauseMs, limits.readRetryMaxMs);
         continue;
       }
@@ -299,6 +305,17 @@ export class Follow implements Reading {
       if (entries.length === limits.readBatchMaxEntries) followed.state = "reading, rung again";
     } while (this.#rungAgain(followed) && !this.#closed);
     followed.state = "idle";
+  }
+
+  /** Waits, but no longer than until it rings: that Redis is back rings everywhere. */
+  async #pause(followed: Followed, pauseMs: number): Promise<void> {
+    let timer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      followed.wake = resolve;
+      timer = this.#clock.after(pauseMs, resolve);
+    });
+    timer?.cancel();
+    followed.wake = null;
   }
 
   /** Null when Redis did not answer. */

@@ -9,7 +9,7 @@ import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
-import { promiseReadMs, limits.redisCallsInFlightMax, limits.redisFailureSayMs, limits.storeDeadlineMs } from "./limits.ts";
+import * as limits from "./limits.ts";
 import type { Stored } from "./message.ts";
 
 /** What a command takes. Never an array: ioredis would flatten it into several arguments. */
@@ -74,7 +74,7 @@ export class RedisStore {
     // Another Redis may answer next time, and somebody may change this one's settings: unknown counts as memory.
     client.on("close", () => (this.#stored = "memory"));
     client.on("ready", () => void this.#readPromise());
-    this.#lookAgain = clock.every(promiseReadMs, () => {
+    this.#lookAgain = clock.every(limits.promiseReadMs, () => {
       if (this.ready) void this.#readPromise();
     });
   }
@@ -212,6 +212,13 @@ export async function connectRedis({
   role,
   clock = systemClock,
 }: ConnectOptions): Promise<RedisStore> {
+  let lookedMs = -Infinity;
+  // A Redis that may not be written to: another one may be behind the address by now, or still the same.
+  const looksElsewhere = (): boolean => {
+    if (performance.now() - lookedMs < limits.storeReadonlyLookMs) return false;
+    lookedMs = performance.now();
+    return true;
+  };
   const client = new Redis({
     ...optionsOfUrl(url),
     lazyConnect: true,
@@ -226,8 +233,8 @@ export async function connectRedis({
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 4), 500) + Math.random() * 100,
-    reconnectOnError: (error) => error.message.startsWith("READONLY") && looksElsewhere() && 1,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 3), 250) + Math.random() * 50,
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") && looksElsewhere() ? 1 : false),
   });
   let lastReason = "no answer";
   // Before the first connection the caller says it, in the one line of a start that failed.
