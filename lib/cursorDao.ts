@@ -35,12 +35,15 @@ export class CursorDao {
   /** The cursors of one device, in the order of `convs`; null where it has none. */
   async read(userId: number, device: string, convs: StoredConv[]): Promise<(MessageId | null)[]> {
     const fields = convs.map((conv) => cursorField(device, conv));
+    // A flush may begin while Redis is being asked: what it takes along counts, and what is collected meanwhile.
+    const before = this.#pending.get(userId);
     const found = (await this.#store.call("HMGET", cursorsKey(userId), ...fields)) as (string | null)[];
     const pending = this.#pending.get(userId);
     return fields.map((field, index) => {
-      const stored = parseId(found[index] ?? "");
-      const moved = pending?.get(field);
-      return stored && moved ? laterId(stored, moved) : (moved ?? stored);
+      const known = [parseId(found[index] ?? ""), before?.get(field), pending?.get(field)];
+      return known
+        .filter((id) => id != null)
+        .reduce<MessageId | null>((last, id) => (last ? laterId(last, id) : id), null);
     });
   }
 

@@ -86,8 +86,9 @@ export class SmsProcess {
   /** AckMes: moves the device's cursor forward, not above what this session was sent ([D-2]). */
   async ack(session: Session, fields: ClientFields<"AckMes">): Promise<void> {
     const conv = storedConv(fields.conv, session.userId);
-    await this.#assertPeer(conv, session.userId);
+    // Looked up first: a LogoutMes right behind it takes the readers away.
     const sent = session.readers.get(conv)?.position ?? zeroId;
+    await this.#assertPeer(conv, session.userId);
     const id = earlierId(parseId(fields.id) ?? zeroId, sent);
     if (compareIds(id, zeroId) > 0) {
       this.#options.cursorDao.move(session.userId, session.device, conv, id);

@@ -22,7 +22,7 @@ const chars = [..."abc XYZ 0-/中文字あ한！é", "e\u0301", "👩‍🚀", "
 const words = (maxLength: number, minLength = 0): fc.Arbitrary<string> =>
   fc.string({ unit: fc.constantFrom(...chars), minLength, maxLength });
 
-type Act = { type: string } | { print: string } | { resize: number };
+type Act = { type: string } | { print: string } | { resize: number } | { fitRows: number };
 const keys = ["\r", "\u001b[D", "\u001b[C", "\u0001", "\u0005", "\u007f", "\u001b[3~", "\u000b", "\u001b[A"];
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: words(25, 1).map((type) => ({ type })) },
@@ -33,6 +33,8 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.array(words(20), { minLength: 2, maxLength: 3 }).map((all) => ({ print: all.join("\n") })),
   },
   { weight: 2, arbitrary: fc.integer({ min: 10, max: 90 }).map((resize) => ({ resize })) },
+  // So many columns that the line just fills its rows: there the cursor has two places to be.
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: 4 }).map((fitRows) => ({ fitRows })) },
 );
 
 test("[C-2] whatever is typed, comes in or is resized: printed lines are unbroken, the input is whole below them", async () => {
@@ -59,7 +61,10 @@ test("[C-2] whatever is typed, comes in or is resized: printed lines are unbroke
             terminal.print(one.print);
             printed.push(...one.print.split("\n"));
           } else if ("resize" in one) tty.resize(one.resize);
-          else {
+          else if ("fitRows" in one) {
+            const columns = cellsOf(prompt + editor.text) / one.fitRows;
+            if (Number.isInteger(columns) && columns >= 10) tty.resize(columns);
+          } else {
             // An input that is higher than the screen is another test's.
             if (cellsOf(editor.text + one.type) > 200) continue;
             tty.type(one.type);
