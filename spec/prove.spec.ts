@@ -66,7 +66,7 @@ class Tale {
   hear(device: DeviceBook, session: SessionBook, seqs: number[], conv: RecordedConv = "all"): void {
     for (const seq of seqs) {
       const code = this.log.get(conv)?.[seq - 1] ?? 0;
-      if (device.legacy) this.recorder.gotLegacy(session, code);
+      if (device.legacy) this.recorder.gotLegacy(device, session, code);
       else this.recorder.got(device, session, conv, this.idOf(conv, seq), code);
     }
   }
@@ -132,6 +132,12 @@ const good: Record<string, (tale: Tale) => void> = {
     tale.session(tale.tablet, [3, 4, 5, 6]);
     tale.session(tale.desk, [1, 3, 5]);
     tale.session(tale.desk, [1, 3]);
+  },
+  "what was acknowledged a moment ago may come again": (tale) => {
+    tale.session(tale.tablet, [1, 2, 3, 4, 5, 6]);
+    tale.recorder.acked(tale.tablet, "all", 3, 1000);
+    tale.recorder.acked(tale.tablet, "all", 6, 20_000);
+    tale.hear(tale.tablet, tale.recorder.login(tale.tablet, 40_000), [4, 5, 6]);
   },
   "an announced gap that is in history": (tale) => {
     const session = tale.session(tale.tablet, [1]);
@@ -213,10 +219,11 @@ const bad: Record<string, [BadColumn, number, (tale: Tale) => void]> = {
       tale.recorder.stored(code, { epoch: 7, seq: 6 });
     },
   ],
+  "200 without an id": ["lost", 1, (tale) => tale.recorder.stored(tale.send(tale.bob), { epoch: 0, seq: 0 })],
   "a message comes altered": [
     "lost",
     1,
-    (tale) => tale.recorder.gotLegacy(tale.recorder.login(tale.desk), altered),
+    (tale) => tale.recorder.gotLegacy(tale.old, tale.recorder.login(tale.old), altered),
   ],
   "the same mid is stored twice": [
     "doubled",
@@ -253,6 +260,18 @@ const bad: Record<string, [BadColumn, number, (tale: Tale) => void]> = {
     (tale) => {
       tale.send(tale.alice, "1:2");
       tale.log.get("all")?.push(tale.log.get("1:2")?.[0] ?? 0);
+    },
+  ],
+  "a device hears its own line": ["doubled", 1, (tale) => void tale.session(tale.phone, [1, 2, 4, 6])],
+  "what was acknowledged long ago comes again": [
+    "doubled",
+    1,
+    (tale) => {
+      tale.session(tale.tablet, [1, 2, 3, 4, 5, 6]);
+      tale.recorder.acked(tale.tablet, "all", 3, 1000);
+      tale.recorder.acked(tale.tablet, "all", 6, 20_000);
+      const session = tale.recorder.login(tale.tablet, 40_000);
+      tale.hear(tale.tablet, session, [3, 4, 5, 6]);
     },
   ],
   "history shows one twice": ["doubled", 1, (tale) => tale.archive([1, 2, 3, 3, 4, 5, 6])],

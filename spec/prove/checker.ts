@@ -58,11 +58,14 @@ class Judge {
   }
 
   verdict(): Verdict {
-    const { deliveries, conflicts, unanswered, answeredTwice, convs, devices } = this.#recorder;
+    const { deliveries, conflicts, unanswered, convs, devices } = this.#recorder;
+    const { answeredTwice, answeredBlankly, ownBack } = this.#recorder;
     this.#count();
     deliveries.forEach((count, row) => ((this.#rows[row] as Counts).delivered += count));
     for (const code of unanswered) this.#bad("unanswered", code, "no answer within 5 s");
     for (const code of answeredTwice) this.#bad("doubled", code, "answered with two ids");
+    for (const code of answeredBlankly) this.#bad("lost", code, "was answered with 200 and no id");
+    for (const code of ownBack) this.#bad("doubled", code, "came back to the device that had sent it");
     for (const { conv, seq, code, other, answered } of conflicts) {
       const what =
         code === altered
@@ -173,7 +176,12 @@ class Judge {
   }
 
   /** Ascending, each once, and every hole is announced or made of the device's own lines. */
-  #judgeSession(device: DeviceBook, conv: ConvBook, { acked, parts }: HeardBook, covered: Seqs): void {
+  #judgeSession(
+    device: DeviceBook,
+    conv: ConvBook,
+    { acked, settled, parts }: HeardBook,
+    covered: Seqs,
+  ): void {
     const where = (seq: number): string => `(${conv.name} ${seq}, ${device.name})`;
     const here = new Seqs();
     // At most this was safe before: what follows has to come.
@@ -181,6 +189,9 @@ class Judge {
     let isFirst = true;
     for (const part of parts) {
       const start = "to" in part ? part.from : part.after.seq + 1;
+      if (isFirst && start <= settled) {
+        this.#bad("doubled", conv.codeAt(start), `came again long after it was acknowledged ${where(start)}`);
+      }
       if (isFirst && start <= position) position = start - 1;
       isFirst = false;
       this.#judgeHole(device, conv, position, start);

@@ -18,7 +18,7 @@ const rules = {
   "node killed": { weight: 4, group: "process", outside: false, forMs: [0, 1500] },
   "node stopped": { weight: 4, group: "process", outside: false, forMs: [1000, 8000] },
   "Redis killed": { weight: 3, group: "process", outside: false, forMs: [0, 1000] },
-  "Redis stopped": { weight: 2, group: "process", outside: false, forMs: [300, 4000] },
+  "Redis stopped": { weight: 2, group: "process", outside: false, forMs: [300, 7000] },
   "Redis link half-open": { weight: 2, group: "link", outside: false, forMs: [500, 5000] },
   "Redis link slow": { weight: 2, group: "link", outside: false, forMs: [500, 3000] },
   "reply dropped": { weight: 4, group: "link", outside: false, forMs: [1, 400] },
@@ -26,7 +26,7 @@ const rules = {
   "subscribers cut": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
   "links cut": { weight: 4, group: "link", outside: true, forMs: [0, 0] },
   "links slow": { weight: 2, group: "link", outside: true, forMs: [500, 4000] },
-  "links half-open": { weight: 3, group: "link", outside: true, forMs: [300, 4000] },
+  "links half-open": { weight: 3, group: "link", outside: true, forMs: [300, 7000] },
   "frames torn": { weight: 2, group: "link", outside: true, forMs: [500, 3000] },
   "readers stalled": { weight: 3, group: "link", outside: true, forMs: [1000, 20_000] },
 } as const satisfies Record<string, KindRule>;

@@ -130,12 +130,19 @@ export class SessionBook {
   readonly heard = new Map<string, HeardBook>();
   /** First generation: numbers of messages, in the order they came. */
   readonly codes = new Column();
+  readonly startMs: number;
+
+  constructor(startMs: number) {
+    this.startMs = startMs;
+  }
 }
 
 /** What one session heard of one conversation. */
 export interface HeardBook {
   /** The highest seq this device had ever acknowledged before. */
   acked: number;
+  /** The highest seq it had acknowledged so long before that the cursor has to be there. */
+  settled: number;
   /** Ranges and gaps in the order they came. */
   parts: (Range | Gap)[];
 }
@@ -152,8 +159,17 @@ export interface DeviceBook {
   /** The sender that sends from this very device, -1: none. */
   readonly sender: number;
   readonly sessions: SessionBook[];
-  readonly acked: Map<string, number>;
+  readonly acks: Map<string, Ack[]>;
 }
+
+/** What a device acknowledged when, ascending. */
+export interface Ack {
+  seq: number;
+  atMs: number;
+}
+
+/** Acks are written once a second, and again while Redis or a node is away: after this time they have to be kept. */
+export const ackSettledMs = 30_000;
 
 export type RecordedConv = "all" | `${number}:${number}`;
 
@@ -181,6 +197,10 @@ export class Recorder {
   readonly unanswered: number[] = [];
   /** Messages whose repeat was answered with another id than the first time. */
   readonly answeredTwice: number[] = [];
+  /** Messages answered with 200 and no id. */
+  readonly answeredBlankly: number[] = [];
+  /** Messages that came back to the device that had sent them. */
+  readonly ownBack: number[] = [];
   /** By row. */
   readonly deliveries: number[];
   sentCount = 0;
@@ -206,7 +226,7 @@ export class Recorder {
   }
 
   addDevice(facts: Pick<DeviceBook, "name" | "userId" | "legacy" | "sender">): DeviceBook {
-    const device: DeviceBook = { ...facts, sessions: [], acked: new Map() };
+    const device: DeviceBook = { ...facts, sessions: [], acks: new Map() };
     this.devices.push(device);
     return device;
   }
@@ -232,6 +252,7 @@ export class Recorder {
   stored(code: number, id: Id): void {
     const book = this.senders[senderOf(code)] as SenderBook;
     const n = countOf(code);
+    if (id.seq < 1 || id.epoch < 1) return void this.answeredBlankly.push(code);
     const before = book.seqs.get(n);
     if (before === 0) {
       book.seqs.set(n, id.seq);
@@ -247,8 +268,8 @@ export class Recorder {
     return sender ? sender.rows.get(countOf(code)) : 0;
   }
 
-  login(device: DeviceBook): SessionBook {
-    const session = new SessionBook();
+  login(device: DeviceBook, nowMs = performance.now()): SessionBook {
+    const session = new SessionBook(nowMs);
     device.sessions.push(session);
     return session;
   }
@@ -260,22 +281,27 @@ export class Recorder {
     const last = parts.at(-1);
     if (last && "to" in last && last.to + 1 === id.seq) last.to = id.seq;
     else parts.push({ from: id.seq, to: id.seq });
-    this.#delivered(code);
+    this.#delivered(device, code);
   }
 
   /** A first-generation session got a message, which carries nothing but its content. */
-  gotLegacy(session: SessionBook, code: number): void {
+  gotLegacy(device: DeviceBook, session: SessionBook, code: number): void {
     if (code === altered) this.#note({ conv: "?", seq: 0, code, other: code, answered: true });
     if (code > 0) session.codes.push(code);
-    this.#delivered(code);
+    this.#delivered(device, code);
   }
 
   gap(device: DeviceBook, session: SessionBook, conv: RecordedConv, gap: Gap): void {
     heardOf(device, session, conv).parts.push(gap);
   }
 
-  acked(device: DeviceBook, conv: RecordedConv, seq: number): void {
-    device.acked.set(conv, Math.max(device.acked.get(conv) ?? 0, seq));
+  acked(device: DeviceBook, conv: RecordedConv, seq: number, nowMs = performance.now()): void {
+    const acks = device.acks.get(conv) ?? [];
+    device.acks.set(conv, acks);
+    if (seq <= (acks.at(-1)?.seq ?? 0)) return;
+    acks.push({ seq, atMs: nowMs });
+    // Of those that are settled the newest is enough.
+    while (acks[1] && acks[1].atMs < nowMs - 2 * ackSettledMs) acks.shift();
   }
 
   /** A page of history showed it. */
@@ -287,7 +313,8 @@ export class Recorder {
     else archive.push(id.seq, id.seq);
   }
 
-  #delivered(code: number): void {
+  #delivered(device: DeviceBook, code: number): void {
+    if (device.sender >= 0 && senderOf(code) === device.sender) this.ownBack.push(code);
     this.deliveredCount++;
     const row = this.rowOf(code);
     this.deliveries[row] = (this.deliveries[row] ?? 0) + 1;
@@ -316,6 +343,11 @@ export class Recorder {
 
 function heardOf(device: DeviceBook, session: SessionBook, conv: string): HeardBook {
   let heard = session.heard.get(conv);
-  if (!heard) session.heard.set(conv, (heard = { acked: device.acked.get(conv) ?? 0, parts: [] }));
+  if (!heard) {
+    const acks = device.acks.get(conv) ?? [];
+    const settled = acks.findLast(({ atMs }) => atMs <= session.startMs - ackSettledMs);
+    heard = { acked: acks.at(-1)?.seq ?? 0, settled: settled?.seq ?? 0, parts: [] };
+    session.heard.set(conv, heard);
+  }
   return heard;
 }

@@ -298,7 +298,7 @@ export class Talker {
     const code = this.codeOf(fields);
     if (this.options.legacy) {
       // Content that would not fit comes in parts; only the first one says the number.
-      return this.#recorder.gotLegacy(call.session, code);
+      return this.#recorder.gotLegacy(this.device, call.session, code);
     }
     const conv = this.#convOf(fields.conv);
     const id = idOf(fields.id);
