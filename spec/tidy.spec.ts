@@ -57,7 +57,8 @@ const lua = sourcesIn("lib", ".lua");
 const scripts = sourcesIn("", ".ts");
 const specs = sourcesIn("spec", ".spec.ts");
 const helpers = sourcesIn("spec/helpers", ".ts");
-const all = [...lib, ...scripts, ...specs, ...helpers];
+const prove = sourcesIn("spec/prove", ".ts");
+const all = [...lib, ...scripts, ...specs, ...helpers, ...prove];
 
 /** What a file imports, types too, by the name it says. */
 function importsOf({ code }: Source): string[] {
@@ -176,6 +177,12 @@ test("[house] imports spell node: and .ts, and only packages of package.json", (
   assert.deepEqual(wrong, []);
 });
 
+test("[house] the fault run judges the product, and so shares nothing with it", () => {
+  assert.ok(prove.length > 5, "the files are found");
+  const shared = prove.flatMap((source) => libImportsOf(source).map((name) => `${source.path} imports ${name}`));
+  assert.deepEqual(shared, []);
+});
+
 test("[house] package.json has the agreed packages and no other", () => {
   const house = JSON.parse(textOf("package.json")) as Record<string, Record<string, string>>;
   assert.deepEqual(Object.keys(house.dependencies ?? {}).sort(), dependencies);
@@ -215,7 +222,7 @@ test("[house] named exports only, no enum, no any, no index.ts, no utils.ts, lib
 });
 
 test("[house] every file says what it is about, every exported function and class too", () => {
-  for (const { path, text } of [...lib, ...specs, ...helpers]) assert.match(text, /^\/\*\*\n/, path);
+  for (const { path, text } of [...lib, ...specs, ...helpers, ...prove]) assert.match(text, /^\/\*\*\n/, path);
   const bare = lib.flatMap(({ path, text }) => {
     const lines = text.split("\n");
     return lines.flatMap((line, index) => {
