@@ -49,7 +49,7 @@ test("[K-6] [S-1] [S-2] a link for doorbells that breaks while it subscribes ane
   for (const client of [far, near]) client.destroy();
 });
 
-test("[S-7] [D-1] a dead link for commands is noticed: 503 or 200 within 5 s, then everything flows on a fresh one", async () => {
+test("[S-7] [D-1] a dead link for commands is noticed in time to answer 200 from a fresh one", async () => {
   const [alice, bob, far] = [
     await newUser(server.port, 3011),
     await newUser(server.port, 3012),
@@ -58,13 +58,9 @@ test("[S-7] [D-1] a dead link for commands is noticed: 503 or 200 within 5 s, th
   await registerUser(server.port, 3014);
   const taken = gate.taken("store");
   gate.halfOpen("store");
-  const deadMs = performance.now();
   const { codes, longestMs } = await sendUntilStored(alice, { content: "through it", mid: "1" });
   assert.ok(longestMs < 5000, `answered after ${longestMs} ms`);
-  assert.ok(
-    performance.now() - deadMs < 6000,
-    `stored after ${performance.now() - deadMs} ms: ${codes.join(" ")}`,
-  );
+  assert.deepEqual(codes, [200]);
   assert.equal(gate.taken("store"), taken + 1, "on a fresh link");
   assert.ok(
     server.events.some(
