@@ -179,7 +179,9 @@ test("[house] imports spell node: and .ts, and only packages of package.json", (
 
 test("[house] the fault run judges the product, and so shares nothing with it", () => {
   assert.ok(prove.length > 5, "the files are found");
-  const shared = prove.flatMap((source) => libImportsOf(source).map((name) => `${source.path} imports ${name}`));
+  const shared = prove.flatMap((source) =>
+    libImportsOf(source).map((name) => `${source.path} imports ${name}`),
+  );
   assert.deepEqual(shared, []);
 });
 
@@ -222,7 +224,8 @@ test("[house] named exports only, no enum, no any, no index.ts, no utils.ts, lib
 });
 
 test("[house] every file says what it is about, every exported function and class too", () => {
-  for (const { path, text } of [...lib, ...specs, ...helpers, ...prove]) assert.match(text, /^\/\*\*\n/, path);
+  for (const { path, text } of [...lib, ...specs, ...helpers, ...prove])
+    assert.match(text, /^\/\*\*\n/, path);
   const bare = lib.flatMap(({ path, text }) => {
     const lines = text.split("\n");
     return lines.flatMap((line, index) => {
