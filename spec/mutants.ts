@@ -90,12 +90,12 @@ async function tryMutant({
       "--import",
       "tsx",
       "--test",
-      "--test-timeout=60000",
+      "--test-timeout=300000",
       ...specs.map((spec) => `spec/${spec}`),
     ];
     const child = spawn(process.execPath, args, {
       cwd: copy,
-      env: { ...process.env, HAIYU_SHRINK: "no" },
+      env: { HAIYU_MODEL_RUNS: "100", ...process.env, HAIYU_SHRINK: "no" },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
@@ -121,7 +121,7 @@ async function main(): Promise<void> {
     `without a mutant: ${healthy.caught ? "FAILS" : "passes"} (${healthy.seconds.toFixed(1)} s)\n`,
   );
   if (healthy.caught) {
-    process.stdout.write(healthy.output.slice(-4000));
+    for (const [line] of healthy.output.matchAll(/^not ok .*$/gm)) process.stdout.write(`${line}\n`);
     process.exit(1);
   }
   let survivors = 0;
