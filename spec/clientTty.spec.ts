@@ -63,9 +63,15 @@ test("[C-3] a password is never shown: not at registration, not at log-in, not w
   await pty.shows(say.askUserId);
   pty.press("1000\r");
   await pty.shows(say.askPassword);
-  // Key by key, with a mistake that is put right.
-  for (const key of [..."zwqjx", "\u007f", ..."k", "\u001b[D", "\u001b[C"]) pty.press(key);
-  pty.press("\r");
+  // Key by key, each drawn before the next, with a mistake that is put right.
+  const pressEach = async (keys: string[]): Promise<void> => {
+    for (const key of keys) {
+      pty.press(key);
+      await pty.shows(say.askPassword);
+    }
+    pty.press("\r");
+  };
+  await pressEach([..."zwqjx", "\u007f", ..."k", "\u001b[D", "\u001b[C"]);
   await pty.shows(say.askUserName);
   pty.press("alice\r");
   await pty.shows(say.registered(1_000), say.choose(3));
@@ -73,13 +79,13 @@ test("[C-3] a password is never shown: not at registration, not at log-in, not w
   await pty.shows(say.askUserId);
   pty.press("1000\r");
   await pty.shows(say.askPassword);
-  pty.press("vvqz\r");
+  await pressEach([..."vvqz"]);
   await pty.shows(say.notLoggedIn(say.codes[403] ?? "?"), say.choose(3));
   pty.press("1\r");
   await pty.shows(say.askUserId);
   pty.press("\u001b[A1000\r");
   await pty.shows(say.askPassword);
-  pty.press("thrown away\u0003zwqjk\r");
+  await pressEach(["thrown away", "\u0003", ..."zwqjk"]);
   await pty.shows(say.loggedIn("alice", 1_000), say.choose(4));
   pty.press("2\r");
   await pty.shows(say.chatPrompt);

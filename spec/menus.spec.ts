@@ -165,6 +165,9 @@ for (const lang of languages) {
     client.say(`/history ${listenerId}`);
     await client.shows("line 5.", "line 24.", say.chatPrompt);
     assert.ok(!client.unread.includes("line"), "one page");
+    // Another command in between: from the newest again.
+    client.say("/help", `/history ${listenerId}`);
+    await client.shows(say.help.join("\n"), "line 5.", "line 24.", say.chatPrompt);
     client.say(`/history ${listenerId}`);
     await client.shows(say.historyStart, "你好  there", "psst", "line 0.", "line 4.");
     client.say("/users");
