@@ -638,11 +638,14 @@ test("[prove] the gate cuts after so many bytes, or lets a link die without a wo
   const link = cut.gate.linkFrom(cut.socket.localPort ?? 0);
   assert.ok(link, "a link");
   let arrived = "";
+  let isCleanEnd = false;
+  for (const socket of [cut.far, cut.socket]) socket.on("end", () => (isCleanEnd = true));
   cut.far.setEncoding("utf8").on("data", (chunk: string) => (arrived += chunk));
   link.up.left = 3;
   cut.socket.write("abcdef");
   await until("the cut", () => cut.ended() && cut.far.destroyed);
   assert.ok("abc".startsWith(arrived), `at most 3 bytes arrived: ${arrived}`);
+  assert.equal(isCleanEnd, false, "it looks like a crash to both sides");
   await until("the link to be forgotten", () => cut.gate.links.length === 0);
 
   const dead = await through();

@@ -118,7 +118,11 @@ export class Faults {
 
   #trouble({ kind, forMs, share, dice }: Fault): boolean {
     const chosen = this.#options.talkers.filter((talker) => talker.link && this.#random.chance(share));
-    const pairs = chosen.map((talker) => ({ talker, link: talker.link as Link }));
+    // One trouble at a time for a link: what a first-generation reader is promised ends where bytes that the server's
+    // kernel has taken are on their way for seconds.
+    const pairs = chosen
+      .map((talker) => ({ talker, link: talker.link as Link }))
+      .filter(({ link }) => !link.isTroubled || kind === "links cut" || kind === "links half-open");
     switch (kind) {
       case "links cut":
         for (const { link } of pairs) {

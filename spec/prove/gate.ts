@@ -167,10 +167,13 @@ export class Link {
   }
 }
 
-/** A unix socket, and one that is not connected yet, know no reset. */
+/** Ends a socket as a crash does. A unix socket, and one that is not connected yet, know no reset. */
 function reset(socket: Socket): void {
-  if (socket.remoteAddress === undefined) socket.destroy();
-  else socket.resetAndDestroy();
+  // Node's own resetAndDestroy ends the socket in good order first: the other side would see a clean end before the
+  // reset. This is what it sets before it destroys.
+  const isTcp = socket.remoteAddress !== undefined;
+  if (isTcp) Object.assign(socket, { resetAndClosing: true });
+  socket.destroy();
 }
 
 /** A listening port of this machine, and the links through it. */

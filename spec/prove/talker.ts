@@ -170,7 +170,9 @@ export class Talker {
     const isHeld = this.stalled || call.door.isStopped() || (this.link?.isTroubled ?? false);
     // A pause of our own process is nobody else's fault.
     if (!isHeld) call.fairMs += Math.min(sinceMs, tickMaxMs);
-    if (call.fairMs - call.heardFairMs > silenceMaxMs) return this.giveUp();
+    // The first generation has no pings: its silence says nothing.
+    const isSilent = call.fairMs - call.heardFairMs > silenceMaxMs;
+    if (isSilent && !(this.options.legacy && call.session)) return this.giveUp();
     if (!call.session) return;
     if (!this.options.legacy && call.fairMs - call.pingFairMs > pingMs) {
       call.pingFairMs = call.fairMs;
