@@ -47,6 +47,7 @@ export class PresenceBoard implements Presence {
   #flushing = false;
   #closed = false;
   #leaseSinceMs: number | null = null;
+  #leaseRenewedMs = 0;
   readonly #moving = new Set<Timer>();
   #timers: Timer[] = [];
 
@@ -330,15 +331,26 @@ export class PresenceBoard implements Presence {
       const result = await this.#dao.beat([]);
       if (!result) await this.#join();
       else if (result.version !== this.#version) await this.#resync();
-      this.#leaseSinceMs ??= this.#clock.monotonicMs();
+      this.#held();
     } catch {
       this.#leaseSinceMs = null;
     }
   }
 
+  /** The own lease was renewed just now. */
+  #held(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#leaseRenewedMs >= limits.leaseMs) this.#leaseSinceMs = null;
+    this.#leaseSinceMs ??= nowMs;
+    this.#leaseRenewedMs = nowMs;
+  }
+
   /** Takes out dead nodes, once the own lease has been held unbroken: an outage of Redis empties nothing. */
   async #sweep(): Promise<void> {
-    const heldMs = this.#leaseSinceMs === null ? 0 : this.#clock.monotonicMs() - this.#leaseSinceMs;
+    const nowMs = this.#clock.monotonicMs();
+    // Who was stopped for long, with the machine and all its nodes perhaps, has first to renew its own.
+    if (nowMs - this.#leaseRenewedMs >= limits.leaseMs) this.#leaseSinceMs = null;
+    const heldMs = this.#leaseSinceMs === null ? 0 : nowMs - this.#leaseSinceMs;
     if (heldMs < limits.leaseMs) return;
     try {
       const dead = await this.#dao.sweep();
@@ -355,7 +367,7 @@ export class PresenceBoard implements Presence {
       .filter(({ count }) => count > 0);
     await this.#dao.join(counts);
     await this.#resync();
-    this.#leaseSinceMs = this.#clock.monotonicMs();
+    this.#leaseSinceMs = this.#leaseRenewedMs = this.#clock.monotonicMs();
   }
 
   /** Reads the whole list; the difference is told like any change. */

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { scratchFolder, tied } from "./scratch.ts";
-import { until } from "./wait.ts";
+import { inTime } from "./wait.ts";
 
 export interface SpecRedis {
   readonly url: string;
@@ -40,7 +40,7 @@ export async function startRedis({
   const child = tied(spawn("redis-server", args, { stdio: "ignore" }));
   const client = new Redis({ path: socketPath, retryStrategy: () => 10, maxRetriesPerRequest: null });
   client.on("error", () => undefined);
-  await until("redis-server", async () => (await client.ping()) === "PONG");
+  await inTime("redis-server", client.ping(), 20_000);
   return {
     url: `unix://${socketPath}`,
     folder,
