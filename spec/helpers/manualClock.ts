@@ -55,6 +55,19 @@ export class ManualClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /** Time goes by while nothing runs, as on a machine that sleeps: what was due meanwhile fires afterwards, once. */
+  sleep(ms: number): void {
+    this.#nowMs += ms;
+    const late = this.#timers
+      .filter(({ atMs }) => atMs <= this.#nowMs)
+      .sort((left, right) => left.atMs - right.atMs);
+    for (const due of late) {
+      if (due.everyMs === null) this.#timers.splice(this.#timers.indexOf(due), 1);
+      else due.atMs = this.#nowMs + due.everyMs;
+      due.callback();
+    }
+  }
+
   #add(due: Due): Timer {
     this.#timers.push(due);
     return {
