@@ -32,6 +32,8 @@ interface Pending {
   answer: Answer | null;
 }
 
+const nothing = Buffer.alloc(0);
+
 /** One socket, from its accept to its end. */
 export class Connection implements Peer {
   readonly address: string;
@@ -277,7 +279,10 @@ export class Connection implements Peer {
       if (!(error instanceof FrameError)) throw error;
       return this.#broken(error);
     }
-    this.#pacer?.ended(true);
+    // A reset that comes right behind data is told as an end too; a write of nothing finds out what it was, and the
+    // socket's own close says the rest.
+    const pacer = this.#pacer;
+    if (pacer) this.write(nothing, () => pacer.ended(true));
     this.close("end");
   }
 

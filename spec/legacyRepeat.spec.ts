@@ -138,6 +138,24 @@ test("[G-9] an end inside a frame is no clean one", async () => {
   await pair.vanish(await pair.assertComesAgain(lines));
 });
 
+test("[G-9] a reset right behind what the reader said is no clean end", async () => {
+  const pair = await Pair.meet(170);
+  const lines = [await pair.say(), await pair.say()];
+  for (let round = 0; round < 10; round++) {
+    const session = await pair.login();
+    await pair.hears(session, lines);
+    assert.deepEqual(pair.linesOf(session), lines);
+    clock.advance(4_000);
+    // Both are there when the server looks: it sees an end where a reset was. Node's own resetAndDestroy would end the
+    // socket in good order first; this is what it sets before it destroys.
+    session.say("NotifyUserStatusMes", { userId: pair.readerId, status: 0 });
+    Object.assign(session.socket, { resetAndClosing: true });
+    session.socket.destroy();
+    await inTime("the end", session.closed);
+  }
+  await pair.vanish(await pair.assertComesAgain(lines));
+});
+
 test("[G-9] nothing comes twice to a session that stays", async () => {
   const pair = await Pair.meet(140);
   const session = await pair.login();
