@@ -26,8 +26,8 @@ export class Terminal implements Ask {
   /** Whoever waits for a line; without one the input is not drawn, and typed lines wait. */
   #waiting: ((line: string | null) => void) | null = null;
   readonly #typed: string[] = [];
-  /** What is drawn of the input from its beginning to the cursor; null: nothing is. */
-  #drawn: { before: string; isEnd: boolean; columns: number; rowsAbove: number } | null = null;
+  /** What is drawn of the input up to the cursor, and the character it stands on, if any; null: nothing is. */
+  #drawn: { before: string; under: string; columns: number; rowsAbove: number } | null = null;
   #ended = false;
   readonly #onData = (bytes: Buffer): void => this.#feed(bytes);
   readonly #onEnd = (): void => this.#end();
@@ -175,12 +175,15 @@ export class Terminal implements Ask {
   /** Takes the drawn input away, wherever it wraps. */
   #erasure(): string {
     if (this.#drawn === null) return "";
-    const { before, isEnd, columns, rowsAbove } = this.#drawn;
+    const { before, under, columns, rowsAbove } = this.#drawn;
     this.#drawn = null;
     if (this.#columns === columns) return `${upwards(rowsAbove)}\r\u001b[J`;
-    // A screen of another width has broken the line anew and taken the cursor along, at the line's end to the edge.
+    // A screen of another width has broken the line anew and taken the cursor along: with the character it stands on,
+    // at the line's end no farther than to the edge.
     const { row, column } = placeOf(before, this.#columns);
-    return `${upwards(isEnd && column === 0 ? row - 1 : row)}\r\u001b[J`;
+    const isBefore = under === "" && column === 0;
+    const isBehind = column + graphemeColumns(under) > this.#columns;
+    return `${upwards(isBefore ? row - 1 : isBehind ? row + 1 : row)}\r\u001b[J`;
   }
 
   get #columns(): number {
@@ -199,10 +202,10 @@ export class Terminal implements Ask {
     // A full last row leaves the cursor hanging at its edge: a blank in a new row makes its place certain.
     const edge = end.column === 0 && end.row > 0 ? " \r" : "";
     // At its end the cursor stands where it belongs, however wide this terminal draws what is before it.
-    const isEnd = rest === "" && edge === "";
-    this.#drawn = { before, isEnd, columns, rowsAbove: cursor.row };
+    const under = graphemesOf(rest + edge)[0] ?? "";
+    this.#drawn = { before, under, columns, rowsAbove: cursor.row };
     const right = cursor.column > 0 ? `\u001b[${cursor.column}C` : "";
-    return `${before}${rest}${edge}${isEnd ? "" : `${upwards(end.row - cursor.row)}\r${right}`}`;
+    return `${before}${rest}${edge}${under === "" ? "" : `${upwards(end.row - cursor.row)}\r${right}`}`;
   }
 
   /** What is left and right of the cursor, harmless; of a line that is higher than the screen the part around it. */

@@ -361,8 +361,8 @@ test("[C-5] it may be closed from within any of its events, at any step", async 
       await watched.becomes("ended");
       assert.equal(await login, step <= 2 ? "closed" : "ok");
       assert.deepEqual(await client.send({ content: "x", mid: "x" }), { kind: "unknown", mid: "x" });
-      await until("its connection to end", () => gate.links === 0);
-      assert.deepEqual([states.length, clock.waiting], [step + 1, 0]);
+      await until("its connection to end", () => gate.links === 0 && clock.waiting === 0);
+      assert.equal(states.length, step + 1);
       gate.close();
     }),
     { numRuns: 12, examples: [[1], [2], [3], [4], [5], [6]] },

@@ -91,7 +91,11 @@ test("[C-2] whatever is typed, comes in or is resized: printed lines are unbroke
         void asking;
       },
     ),
-    { numRuns: 300 },
+    {
+      numRuns: 200,
+      // The cursor on a wide character that another width takes to the next row.
+      examples: [[[{ type: "文a" }, { type: "\u0001" }, { resize: 11 }], false, "（离线）> "]],
+    },
   );
 });
 
@@ -261,7 +265,7 @@ test("[C-4] harmless leaves nothing that steers a terminal, and everything else 
       assert.doesNotMatch(harmless(text), steering);
       assert.equal(harmless(harmless(text)), harmless(text));
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_500 },
   );
   for (let code = 0; code < 0x110000; code++) {
     const char = String.fromCodePoint(code);
@@ -337,7 +341,7 @@ test("[C-4] [C-2] hostile names and contents through a real view: nothing steers
         client.close();
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
