@@ -210,7 +210,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerO
     }
     return value;
   };
-  const redis = values.redis ?? env.REDIS_URL ?? null;
+  const redis = (values.redis ?? env.REDIS_URL) || null;
   return {
     host: values.host,
     port: number("port", 65535),
