@@ -158,7 +158,7 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     for (const client of [alice, bob, far]) client.destroy();
   });
 
-  test("[S-7] [A-4] [P-2] [H-1] no memory left: what would need some is 503, presence freezes, reading goes on", async () => {
+  test("[S-7] [A-4] [P-7] [H-1] no memory left: what would need some is 503, presence freezes, reading goes on", async () => {
     const { redis, server } = await own({ "maxmemory-policy": "noeviction" });
     const town = await people(server);
     await redis.client.config("SET", "maxmemory", "1");
@@ -167,7 +167,7 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     await worksAgain(town);
   });
 
-  test("[S-7] [A-4] [P-2] [H-1] snapshots that fail and stop writes: 503, presence freezes, reading goes on", async () => {
+  test("[S-7] [A-4] [P-7] [H-1] snapshots that fail and stop writes: 503, presence freezes, reading goes on", async () => {
     const { redis, server } = await own({
       "stop-writes-on-bgsave-error": "yes",
       "enable-protected-configs": "yes",
@@ -191,7 +191,7 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     await worksAgain(town);
   });
 
-  test("[S-7] [A-4] [P-2] [H-1] a Redis that became a replica: 503, no storm of new connections, and back", async () => {
+  test("[S-7] [A-4] [P-7] [H-1] a Redis that became a replica: 503, no storm of new connections, and back", async () => {
     const { redis, server } = await own();
     const town = await people(server);
     const connections = async (): Promise<number> =>
@@ -208,7 +208,7 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     await worksAgain(town);
   });
 
-  test("[S-7] [A-4] [D-1] a Redis that loads for seconds: 503 meanwhile, and everything within 2 s after", async () => {
+  test("[S-7] [A-4] [D-9] a Redis that loads for seconds: 503 meanwhile, and everything within 2 s after", async () => {
     const { redis, server } = await own();
     const town = await people(server);
     const filler = redis.client.pipeline();
