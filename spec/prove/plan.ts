@@ -81,7 +81,7 @@ export function planOf({
       const kind = random.pick(bag);
       const [shortestMs, longestMs] = rules[kind].forMs;
       // Short ones more often: a long one leaves little time for others.
-      const forMs = shortestMs + random.next() ** 2 * (longestMs - shortestMs);
+      const forMs = shortestMs + random.next() ** 3 * (longestMs - shortestMs);
       faults.push({
         atMs,
         kind,

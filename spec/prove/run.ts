@@ -36,7 +36,7 @@ export interface RunResult {
 export const rowNames = ["none yet", ...faultKinds];
 
 const tickMs = 5;
-const thinkMs = 8;
+const thinkMs = 5;
 const loginDeadlineMs = 60_000;
 const answersDeadlineMs = 30_000;
 const headDeadlineMs = 60_000;
