@@ -91,6 +91,7 @@ async function tryMutant({
       "tsx",
       "--test",
       "--test-timeout=300000",
+      "--test-force-exit",
       ...specs.map((spec) => `spec/${spec}`),
     ];
     const child = spawn(process.execPath, args, {
