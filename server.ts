@@ -5,7 +5,6 @@
  */
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { newNodeName } from "./lib/alive.ts";
 import { Appender } from "./lib/appender.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
@@ -13,7 +12,6 @@ import { CursorDao } from "./lib/cursorDao.ts";
 import { Doorbell } from "./lib/doorbell.ts";
 import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
-import { sendsPerSecondDefault } from "./lib/limits.ts";
 import { Listener } from "./lib/listener.ts";
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
@@ -21,6 +19,7 @@ import { PresenceDao } from "./lib/presenceDao.ts";
 import { Processor } from "./lib/processor.ts";
 import { type RedisStore, connectRedis } from "./lib/redis.ts";
 import { type PrivateRedis, openPrivateRedis } from "./lib/redisServer.ts";
+import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlags.ts";
 import { SmsDao } from "./lib/smsDao.ts";
 import { SmsProcess } from "./lib/smsProcess.ts";
 import { ThrottleDao } from "./lib/throttleDao.ts";
@@ -29,15 +28,7 @@ import { UserDao } from "./lib/userDao.ts";
 import { UserMgr } from "./lib/userMgr.ts";
 import { UserProcess, legacyDevice } from "./lib/userProcess.ts";
 
-export interface ServerOptions {
-  host: string;
-  /** 0: a free one. */
-  port: number;
-  /** URL; null: a private redis-server under `data`. */
-  redis: string | null;
-  data: string;
-  /** Messages a second for one session; 0: no throttling of sends, log-ins and registrations. */
-  rate: number;
+export interface ServerOptions extends ServerFlags {
   node?: string;
   clock?: Clock;
   journal?: Journal;
@@ -176,60 +167,16 @@ async function joinParts(
   return { port, close };
 }
 
-const usage = `haiyu server
-
-  npm start -- [flags]        or: npx tsx server.ts [flags]
-
-  --host HOST     address to listen on            (127.0.0.1)
-  --port PORT     port to listen on               (8889)
-  --redis URL     redis://[user:password@]host:port[/db] or unix:///path; or REDIS_URL
-                  (without it: a redis-server of its own, kept under --data)
-  --data FOLDER   where that one keeps its files  (./data)
-  --rate N        messages a second for one session; 0 = no throttling at all  (${sendsPerSecondDefault})
-  --help          this text
-`;
-
-/** Options of the command line. Throws an Error of one line. */
-export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerOptions | "help" {
-  const { values } = parseArgs({
-    args,
-    options: {
-      host: { type: "string", default: "127.0.0.1" },
-      port: { type: "string", default: "8889" },
-      redis: { type: "string" },
-      data: { type: "string", default: "./data" },
-      rate: { type: "string", default: String(sendsPerSecondDefault) },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return "help";
-  const number = (name: "port" | "rate", most: number): number => {
-    const value = Number(values[name]);
-    if (!/^\d+$/.test(values[name]) || value > most) {
-      throw new Error(`--${name} ${values[name]}: wanted a number from 0 to ${most}`);
-    }
-    return value;
-  };
-  const redis = (values.redis ?? env.REDIS_URL) || null;
-  return {
-    host: values.host,
-    port: number("port", 65535),
-    redis,
-    data: values.data,
-    rate: number("rate", 1e6),
-  };
-}
-
 async function main(): Promise<void> {
-  let options: ServerOptions | "help";
+  let options: ServerFlags | "help";
   try {
     options = parseServerArgs(process.argv.slice(2), process.env);
   } catch (error) {
-    process.stderr.write(`server.ts: ${reasonOf(error).split("\n")[0]} (see --help)\n`);
+    process.stderr.write(`server.ts: ${reasonOf(error)} (see --help)\n`);
     process.exit(2);
   }
   if (options === "help") {
-    process.stdout.write(usage);
+    process.stdout.write(serverUsage);
     return;
   }
   try {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { parseClientArgs } from "../client.ts";
+import { parseClientArgs } from "../lib/clientFlags.ts";
 import { type Lang, type Texts, langOf, texts } from "../lib/lang.ts";
 import { Gate } from "./helpers/gate.ts";
 import { PipedClient } from "./helpers/pipedClient.ts";
@@ -380,6 +380,11 @@ test("[X-1] --help is a page and exit code 0; a wrong flag or target is one line
     ["1@"],
     [""],
     ["::1"],
+    ["[]"],
+    ["host:0x10"],
+    ["host:"],
+    ["--lang", ""],
+    ["--lang", "zh", "--lang", "en"],
   ];
   for (const args of wrong) assert.throws(() => parseClientArgs(args, {}), Error, args.join(" "));
   const runs = await Promise.all(

@@ -10,7 +10,7 @@ import { type Source, sourcesIn, textOf } from "./helpers/sources.ts";
 
 /** Lowest first; a file imports only from its own layer and lower ones, but `client` only from words and wire. */
 const layers: Record<string, string[]> = {
-  words: ["limits", "codes", "clock", "repeat", "journal", "lang", "alive", "pidLock"],
+  words: ["limits", "codes", "clock", "repeat", "journal", "lang", "alive", "pidLock", "flags"],
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
@@ -29,10 +29,30 @@ const layers: Record<string, string[]> = {
       "processor",
     ],
   ],
-  edge: ["batch", "fanout", "replay", "follow", "legacy", "presence", "connection", "listener"],
+  edge: [
+    "batch",
+    "fanout",
+    "replay",
+    "follow",
+    "legacy",
+    "presence",
+    "connection",
+    "listener",
+    "serverFlags",
+  ],
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
-    ...["displayText", "lineEditor", "ask", "terminal", "pipe", "deviceName", "menus", "chatView"],
+    ...[
+      "displayText",
+      "lineEditor",
+      "ask",
+      "terminal",
+      "pipe",
+      "deviceName",
+      "menus",
+      "chatView",
+      "clientFlags",
+    ],
   ],
 };
 const layerNames = Object.keys(layers);

@@ -1,0 +1,53 @@
+/**
+ * clientFlags: the command line of client.ts (clause [X-1]).
+ */
+import { readUserId } from "./chatView.ts";
+import { quoted, readFlags } from "./flags.ts";
+import { type Lang, langOf } from "./lang.ts";
+
+export interface ClientFlags {
+  host: string;
+  port: number;
+  /** Who logs in, where it was said. */
+  userId: number | null;
+  lang: Lang;
+}
+
+export const clientUsage = `haiyu client
+
+  npm run client -- [flags] [[USER@]HOST[:PORT]]        or: npx tsx client.ts …
+
+  USER         user id to log in with
+  HOST:PORT    the server            (127.0.0.1:8889)
+  --lang LANG  zh or en              (from LC_ALL, LC_MESSAGES, LANG)
+  --help       this text
+
+  Without a terminal on stdin the menus work line by line.
+`;
+
+const wantedTarget = "wanted one [USER@]HOST[:PORT]";
+
+/** Options of the command line. Throws an Error of one line. */
+export function parseClientArgs(args: string[], env: NodeJS.ProcessEnv): ClientFlags | "help" {
+  const { values, positionals } = readFlags(
+    args,
+    { lang: { type: "string" }, help: { type: "boolean", default: false } },
+    { positionalsMax: 1, wanted: wantedTarget },
+  );
+  if (values.help) return "help";
+  const lang = langOf(values.lang, env);
+  if (!lang) throw new Error(`--lang ${quoted(values.lang ?? "")}: wanted zh or en`);
+  return { ...parseTarget(positionals[0] ?? "127.0.0.1"), lang };
+}
+
+/** Reads `[USER@]HOST[:PORT]`; an IPv6 address stands in brackets. Throws an Error of one line. */
+function parseTarget(target: string): { host: string; port: number; userId: number | null } {
+  const match = /^(?:([^@]*)@)?(\[[0-9a-fA-F:.]+\]|[^:@\s[\]]+)(?::(\d{1,5}))?$/.exec(target);
+  const port = Number(match?.[3] ?? "8889");
+  const userId = match?.[1] === undefined ? null : readUserId(match[1]);
+  if (!match?.[2] || port < 1 || port > 65535) throw new Error(`${quoted(target)}: ${wantedTarget}`);
+  if (match[1] !== undefined && userId === null) {
+    throw new Error(`${quoted(target)}: USER wants a user id, a whole number from 1 on`);
+  }
+  return { host: match[2].replace(/^\[|\]$/g, ""), port, userId };
+}
