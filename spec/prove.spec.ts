@@ -485,7 +485,7 @@ test("[prove] Seqs holds what a plain set holds", () => {
 });
 
 test("[prove] a plan comes from its seed, and every kind of fault is in it", () => {
-  const of = (seed: number, outside = false) => planOf({ seed, runMs: 600_000, nodes: 2, outside });
+  const of = (seed: number, outside = false) => planOf({ seed, runMs: 600_000, nodes: 3, outside });
   assert.deepEqual(of(1), of(1));
   assert.notDeepEqual(of(1), of(2));
   for (const seed of [1, 2, 3]) {
@@ -499,7 +499,7 @@ test("[prove] a plan comes from its seed, and every kind of fault is in it", () 
       plan.every(({ atMs }, index) => atMs >= (plan[index - 1]?.atMs ?? 0) && atMs < 600_000),
       "in order, inside the run",
     );
-    assert.deepEqual(new Set(plan.map(({ node }) => node)), new Set([0, 1]));
+    assert.deepEqual(new Set(plan.map(({ node }) => node)), new Set([0, 1, 2]));
     assert.deepEqual(
       of(seed, true).filter(({ kind }) => /node|Redis|reply|scripts|subscribers/.test(kind)),
       [],
@@ -515,6 +515,8 @@ test("[prove] flags", () => {
     "--seed 1.5",
     "--port 0",
     "--port 70000",
+    "--nodes 0",
+    "--nodes many",
     "--nonsense",
   ];
   for (const flags of [...wrong, "more", "--json"]) {
@@ -523,12 +525,14 @@ test("[prove] flags", () => {
   assert.equal(parseProveArgs(["--help"]), "help");
   const plain = parseProveArgs([]);
   assert.ok(plain !== "help" && plain.target === null && plain.runMs === 120_000, "two minutes, own servers");
+  assert.equal(plain.nodes, 3);
   const given = parseProveArgs(
-    "--minutes 0.5 --seed 7 --host example.net --port 9 --json out.json".split(" "),
+    "--minutes 0.5 --seed 7 --nodes 2 --host example.net --port 9 --json out.json".split(" "),
   );
   assert.deepEqual(given, {
     runMs: 30_000,
     seed: 7,
+    nodes: 2,
     target: { host: "example.net", port: 9 },
     keep: false,
     json: "out.json",

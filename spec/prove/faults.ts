@@ -18,6 +18,9 @@ export interface FaultsOptions {
   failed: (error: unknown) => void;
 }
 
+/** A server that was asked to end has to have done so by then; what Redis' absence adds is its own deadlines. */
+const drainDeadlineMs = 15_000;
+
 /** The hand that breaks things. */
 export class Faults {
   readonly counts: Record<FaultKind, number>;
@@ -79,6 +82,10 @@ export class Faults {
         this.#later(forMs, () => node.proceed());
         this.#giveUpOn(node, forMs);
         return true;
+      case "node drained":
+        if (!node) return false;
+        this.#restart(node, () => this.#drain(node), forMs);
+        return true;
       case "Redis killed":
         if (redis.state !== "up") return false;
         this.#killFor(redis, forMs);
@@ -87,6 +94,14 @@ export class Faults {
         if (redis.state !== "up") return false;
         redis.stop();
         this.#later(forMs, () => redis.proceed());
+        return true;
+      case "Redis links cut":
+        return this.#links(node, (links) => links.forEach((link) => link.cut(dice < 0.5)));
+      case "Redis unreachable":
+        if (!node || node.back.refuses) return false;
+        node.back.refuses = true;
+        for (const link of node.back.links) link.cut(dice < 0.5);
+        this.#later(forMs, () => (node.back.refuses = false));
         return true;
       case "Redis link half-open":
         return this.#links(node, (links) => {
@@ -188,8 +203,16 @@ export class Faults {
   }
 
   #killFor(actor: { kill(): Promise<void>; start(): Promise<void> }, forMs: number): void {
-    const start = actor
-      .kill()
+    this.#restart(actor, () => actor.kill(), forMs);
+  }
+
+  async #drain(node: NodeActor): Promise<void> {
+    const code = await node.drain(drainDeadlineMs);
+    if (code !== 0) throw new Error(`a server that was asked to end ended with ${String(code)}`);
+  }
+
+  #restart(actor: { start(): Promise<void> }, end: () => Promise<void>, forMs: number): void {
+    const start = end()
       .then(() => new Promise<void>((resolve) => this.#later(forMs, resolve)))
       .then(() => actor.start());
     const settled = start.catch((error: unknown) => this.#options.failed(error));

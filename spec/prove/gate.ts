@@ -182,6 +182,8 @@ export class Gate {
   readonly #links = new Map<number, Link>();
   #target: NetConnectOpts;
   port = 0;
+  /** New links are ended at once. */
+  refuses = false;
 
   private constructor(target: NetConnectOpts) {
     this.#target = target;
@@ -216,6 +218,7 @@ export class Gate {
   }
 
   #join(near: Socket): void {
+    if (this.refuses) return void near.destroy();
     const port = near.remotePort ?? 0;
     const far = connect({ ...this.#target, noDelay: true, allowHalfOpen: true } as NetConnectOpts);
     const link = new Link(near, far, () => {

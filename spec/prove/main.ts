@@ -14,11 +14,12 @@ const usage = `haiyu prove: a fault run
 
   npm run prove -- [flags]
 
-Starts two servers and a Redis of its own in a temporary folder, lets 20 senders and 20 readers talk, and meanwhile
+Starts servers and a Redis of its own in a temporary folder, lets 20 senders and 20 readers talk, and meanwhile
 kills, stops, cuts and delays all of it at random. Then it heals everything, waits, and compares what was answered
 with what came. Exit code 0 only if nothing was lost, doubled, reordered, passed over in silence or left unanswered.
 
   --minutes N     how long faults are made       (2)
+  --nodes N       how many servers, on one Redis  (3)
   --seed S        the plan of faults, a number   (a new one each time; it is printed)
   --json FILE     writes all numbers there
   --host HOST --port PORT
@@ -38,6 +39,7 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
     args,
     options: {
       minutes: { type: "string", default: "2" },
+      nodes: { type: "string", default: "3" },
       seed: { type: "string" },
       json: { type: "string" },
       host: { type: "string" },
@@ -53,6 +55,10 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
   }
   const seed = values.seed ?? String(Math.floor(Math.random() * 1e9));
   if (!/^\d{1,9}$/.test(seed)) throw new Error(`--seed ${seed}: wanted a number of at most 9 digits`);
+  const nodes = Number(values.nodes);
+  if (!/^\d+$/.test(values.nodes) || nodes < 1 || nodes > 20) {
+    throw new Error(`--nodes ${values.nodes}: wanted a number from 1 to 20`);
+  }
   const { host, port } = values;
   if (port !== undefined && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535)) {
     throw new Error(`--port ${port}: wanted a number from 1 to 65535`);
@@ -64,6 +70,7 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
   return {
     runMs: minutes * 60_000,
     seed: Number(seed),
+    nodes,
     target,
     keep: values.keep,
     json: values.json ?? null,
@@ -71,12 +78,13 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
 }
 
 /** Everything a run found, as --json writes it. */
-function numbersOf({ seed, target }: ProveOptions, result: RunResult): Record<string, unknown> {
+function numbersOf({ seed, nodes, target }: ProveOptions, result: RunResult): Record<string, unknown> {
   const { verdict, faults, processFaults, playedMs, healedMs } = result;
   const kinds = Object.fromEntries(rowNames.map((name, index) => [name, withFaults(result, name, index)]));
   return {
     ok: isClean(verdict) && verdict.total.stored > 0,
     seed,
+    nodes: target ? null : nodes,
     target,
     playedSeconds: playedMs / 1000,
     healedSeconds: healedMs / 1000,
@@ -135,9 +143,10 @@ async function main(): Promise<void> {
     return;
   }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
-  const { seed, runMs, json, keep } = options;
+  const { seed, runMs, nodes, target, json, keep } = options;
   const run = new Run(options);
-  process.stdout.write(`prove: ${runMs / 60_000} minutes, seed ${seed}\n`);
+  const where = target ? `${target.host}:${target.port}` : `${nodes} nodes`;
+  process.stdout.write(`prove: ${runMs / 60_000} minutes, ${where}, seed ${seed}\n`);
   const progress = new Progress(process.stdout, () => run.line);
   try {
     const result = await run.play();

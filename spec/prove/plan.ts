@@ -17,8 +17,11 @@ interface KindRule {
 const rules = {
   "node killed": { weight: 4, group: "process", outside: false, forMs: [0, 1500] },
   "node stopped": { weight: 4, group: "process", outside: false, forMs: [1000, 8000] },
+  "node drained": { weight: 2, group: "process", outside: false, forMs: [0, 1500] },
   "Redis killed": { weight: 3, group: "process", outside: false, forMs: [0, 1000] },
   "Redis stopped": { weight: 2, group: "process", outside: false, forMs: [300, 7000] },
+  "Redis links cut": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
+  "Redis unreachable": { weight: 1, group: "link", outside: false, forMs: [300, 12_000] },
   "Redis link half-open": { weight: 2, group: "link", outside: false, forMs: [500, 5000] },
   "Redis link slow": { weight: 2, group: "link", outside: false, forMs: [500, 3000] },
   "reply dropped": { weight: 4, group: "link", outside: false, forMs: [1, 400] },

@@ -16,6 +16,8 @@ import { Wire } from "./wire.ts";
 export interface RunOptions {
   runMs: number;
   seed: number;
+  /** How many servers of one's own. */
+  nodes: number;
   /** Somebody's server; null: one's own, which can be killed. */
   target: { host: string; port: number } | null;
   /** Leaves the folder of one's own servers. */
@@ -40,7 +42,6 @@ const thinkMs = 5;
 const loginDeadlineMs = 60_000;
 const answersDeadlineMs = 30_000;
 const headDeadlineMs = 60_000;
-const nodeCount = 2;
 
 /** A run that can be watched. */
 export class Run {
@@ -83,7 +84,7 @@ export class Run {
   }
 
   async #open(): Promise<{ cast: Cast; doors: Door[] }> {
-    const { target, seed, keep } = this.#options;
+    const { target, seed, keep, nodes } = this.#options;
     const common = { recorder: this.recorder, seed, thinkMs };
     if (target) {
       const gate = (this.#gate = await Gate.to(target));
@@ -98,7 +99,7 @@ export class Run {
       for (const user of cast.users) await register(target, user);
       return { cast, doors: [door] };
     }
-    const stage = (this.#stage = await Stage.open({ nodes: nodeCount, keep }));
+    const stage = (this.#stage = await Stage.open({ nodes, keep }));
     const cast = castOf({ ...common, doors: stage.nodes, firstUserId: 1001 });
     await stage.addUsers(cast.users);
     return { cast, doors: stage.nodes };

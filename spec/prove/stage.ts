@@ -64,6 +64,19 @@ abstract class Actor {
     if (this.child) await killed(this.child);
   }
 
+  /** Asks it to end, as an operator does; the exit code, or the signal that ended it. */
+  async drain(deadlineMs: number): Promise<number | string | null> {
+    this.state = "down";
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return 0;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
+    const [code, signal] = (await ended) as [number | null, string | null];
+    clearTimeout(late);
+    return code ?? signal;
+  }
+
   stop(): void {
     this.state = "stopped";
     this.child?.kill("SIGSTOP");
