@@ -5,7 +5,6 @@
  */
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { newNodeName } from "./lib/alive.ts";
 import { Appender } from "./lib/appender.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { CursorDao } from "./lib/cursorDao.ts";
@@ -13,6 +12,7 @@ import { Doorbell } from "./lib/doorbell.ts";
 import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
 import { Listener } from "./lib/listener.ts";
+import { newNodeName } from "./lib/nodeName.ts";
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
@@ -29,7 +29,8 @@ import { UserMgr } from "./lib/userMgr.ts";
 import { UserProcess, legacyDevice } from "./lib/userProcess.ts";
 
 export interface ServerOptions extends ServerFlags {
-  node?: string;
+  /** Its name among all nodes, exactly; absent: one that begins with `node`. */
+  nodeName?: string;
   clock?: Clock;
   journal?: Journal;
   argon?: ArgonCost;
@@ -44,7 +45,7 @@ export interface RunningServer {
 /** Makes the parts, joins them, listens. Throws an Error of one line when it cannot. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { clock = systemClock } = options;
-  const node = options.node ?? newNodeName();
+  const node = options.nodeName ?? newNodeName(options.node ?? undefined);
   const journal = options.journal ?? createJournal(node, (line) => process.stderr.write(line));
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;

@@ -4,7 +4,7 @@
  * that came in the middle, or was slow, gets exactly what it lacks, netted. Redis holds the counts of all nodes: what
  * it says is the truth about who has left; while it is away nobody leaves.
  */
-import { hasEnded } from "./alive.ts";
+import { hasEnded } from "./nodeName.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { parsePresenceChange } from "./presenceDao.ts";
 import { type Journal, reasonOf } from "./journal.ts";

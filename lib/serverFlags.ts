@@ -15,6 +15,8 @@ export interface ServerFlags {
   data: string;
   /** Messages a second for one session; 0: no throttling of sends, log-ins and registrations. */
   rate: number;
+  /** How the server is called among others; null: after its host. */
+  node: string | null;
 }
 
 export const serverUsage = `haiyu server
@@ -27,6 +29,7 @@ export const serverUsage = `haiyu server
                   (without it: a redis-server of its own, kept under --data)
   --data FOLDER   where that one keeps its files  (./data)
   --rate N        messages a second for one session; 0 = no throttling at all  (${sendsPerSecondDefault})
+  --node NAME     how it is called in journals and among other servers  (its host)
   --help          this text
 `;
 
@@ -41,6 +44,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     redis: { type: "string" },
     data: { type: "string", default: "./data" },
     rate: { type: "string", default: String(sendsPerSecondDefault) },
+    node: { type: "string" },
     help: { type: "boolean", default: false },
   });
   if (values.help) return "help";
@@ -52,7 +56,15 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     redis,
     data: values.data,
     rate: readNumber("rate", values.rate, rateMax),
+    node: readNode(values.node),
   };
+}
+
+function readNode(text: string | undefined): string | null {
+  if (text !== undefined && !/^[A-Za-z0-9._-]{1,32}$/.test(text)) {
+    throw new Error(`--node ${quoted(text)}: wanted 1 to 32 letters, digits, dots, - or _`);
+  }
+  return text ?? null;
 }
 
 /** An address or a name, brackets around an IPv6 one taken off. Whether it is one of this machine listening tells. */

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { hasEnded, newNodeName } from "../lib/nodeName.ts";
 import { connectRedis } from "../lib/redis.ts";
 import { PresenceBoard } from "../lib/presence.ts";
 import { PresenceDao } from "../lib/presenceDao.ts";
@@ -88,6 +89,25 @@ test("[P-2] the next server on this machine knows at once that a killed one has 
   await hearsOf(watcher, 4086, left(4086));
   assert.equal(await next.kill("SIGTERM"), 0);
   for (const one of [client, watcher, newcomer]) one.destroy();
+});
+
+test("[P-2] only a process of this very place whose pid has ended, or is another's by now, is known to have ended", async () => {
+  const gone = await spawnServer(["--redis", redis.url, "--node", "web-1"]);
+  const name = String(gone.events()[0]?.node);
+  assert.match(name, /^web-1\.[0-9a-f]{8}\.\d+\.\d+\.[0-9a-f]{6}$/);
+  assert.equal(hasEnded(name), false, "it runs");
+  await gone.kill("SIGKILL");
+  assert.equal(hasEnded(name), true);
+  // A machine, or a container, of the same host name; a pid says nothing about it.
+  const elsewhere = name.replace(/\.[0-9a-f]{8}\./, ".00000000.");
+  assert.equal(hasEnded(elsewhere), false);
+  const own = newNodeName();
+  assert.equal(hasEnded(own), false);
+  assert.notEqual(newNodeName(), own);
+  assert.equal(hasEnded(own.replace(/\.\d+(\.[0-9a-f]{6})$/, ".1$1")), true, "the pid was given out again");
+  for (const other of ["one", "", `vm-${gone.child.pid}-abcdef`, newNodeName("…").slice(1)]) {
+    assert.equal(hasEnded(other), false, other);
+  }
 });
 
 test("[P-2] a server that was taken for dead registers its sessions anew", async () => {

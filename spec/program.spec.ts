@@ -145,6 +145,9 @@ const wrongArgs: string[][] = [
   ["--redis", "http://localhost"],
   ["--redis", "redis://localhost/first"],
   ["--rate", "-1"],
+  ["--node", "a b"],
+  ["--node", ""],
+  ["--node", "x".repeat(33)],
   ["--help", "--help"],
   [""],
   ["--help=yes"],
@@ -163,10 +166,10 @@ test("[X-1] a wrong flag is refused by its name", () => {
 });
 
 test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", () => {
-  const absent = { host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50 };
+  const absent = { host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null };
   assert.deepEqual(parseServerArgs([], {}), absent);
-  const args = "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0".split(" ");
-  const given = { host: "0.0.0.0", port: 0, redis: "redis://h", data: "/d", rate: 0 };
+  const args = "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1".split(" ");
+  const given = { host: "0.0.0.0", port: 0, redis: "redis://h", data: "/d", rate: 0, node: "web-1" };
   assert.deepEqual(parseServerArgs(args, { REDIS_URL: "redis://other" }), given);
   assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), { ...absent, redis: "redis://e" });
 });

@@ -10,7 +10,7 @@ import { type Source, sourcesIn, textOf } from "./helpers/sources.ts";
 
 /** Lowest first; a file imports only from its own layer and lower ones, but `client` only from words and wire. */
 const layers: Record<string, string[]> = {
-  words: ["limits", "codes", "clock", "repeat", "journal", "lang", "alive", "pidLock", "flags"],
+  words: ["limits", "codes", "clock", "repeat", "journal", "lang", "alive", "nodeName", "pidLock", "flags"],
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],

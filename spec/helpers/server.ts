@@ -51,7 +51,8 @@ export async function startSpecServer({
     journal,
     argon,
     ...(clock && { clock }),
-    ...(node !== undefined && { node }),
+    node: null,
+    ...(node !== undefined && { nodeName: node }),
   });
   return { port, events, close };
 }
