@@ -10,7 +10,21 @@ import { type Source, sourcesIn, textOf } from "./helpers/sources.ts";
 
 /** Lowest first; a file imports only from its own layer and lower ones, but `client` only from words and wire. */
 const layers: Record<string, string[]> = {
-  words: ["limits", "codes", "clock", "repeat", "journal", "lang", "alive", "nodeName", "pidLock", "flags"],
+  words: [
+    ...[
+      "limits",
+      "codes",
+      "clock",
+      "repeat",
+      "turns",
+      "journal",
+      "lang",
+      "alive",
+      "nodeName",
+      "pidLock",
+      "flags",
+    ],
+  ],
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
@@ -35,6 +49,8 @@ const layers: Record<string, string[]> = {
     "replay",
     "follow",
     "legacy",
+    "onlineList",
+    "lease",
     "presence",
     "connection",
     "listener",
