@@ -74,10 +74,10 @@ export class UserMgr {
   #replace(newer: Pick<Session, "userId" | "device" | "key">, moved: boolean): void {
     for (const session of [...this.sessionsOf(newer.userId)]) {
       if (session.legacy !== null || session.device !== newer.device || session.key === newer.key) continue;
-      session.output.write(encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" }));
       // Removed before it is closed: the connection's own end would not know that the user has only moved.
       this.remove(session, "replaced", moved);
-      session.output.close("replaced");
+      const frame = encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" });
+      session.sayGoodbye(frame, "replaced");
     }
   }
 
