@@ -9,10 +9,15 @@ import { Appender } from "./lib/appender.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { CursorDao } from "./lib/cursorDao.ts";
 import { Doorbell } from "./lib/doorbell.ts";
+import { FiguresBoard } from "./lib/figures.ts";
 import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
 import { Listener } from "./lib/listener.ts";
+import { type Gauges, Meter } from "./lib/meter.ts";
+import { openMetrics } from "./lib/metrics.ts";
 import { newNodeName } from "./lib/nodeName.ts";
+import { NodesDao } from "./lib/nodesDao.ts";
+import { type OperatorAddress, OperatorPort, type ProcessView, viewOfOne } from "./lib/operatorPort.ts";
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
@@ -38,6 +43,7 @@ export interface ServerOptions extends ServerFlags {
 
 export interface RunningServer {
   port: number;
+  view: ProcessView;
   /** Drains: says goodbye, stores cursors, ends Redis where it is ours. */
   close(): Promise<void>;
 }
@@ -47,11 +53,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { clock = systemClock } = options;
   const node = options.nodeName ?? newNodeName(options.node ?? undefined);
   const journal = options.journal ?? createJournal(node, (line) => process.stderr.write(line));
+  const meter = new Meter();
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
   try {
-    const store = await connectStore(options.redis, privateRedis, { journal, clock });
-    return await joinParts({ ...options, clock, node, journal }, store, privateRedis);
+    const store = await connectStore(options.redis, privateRedis, { journal, clock, meter });
+    const server = await joinParts({ ...options, clock, node, journal, meter }, store, privateRedis);
+    return options.metrics ? await withOperatorPort(server, options.metrics, journal) : server;
   } catch (error) {
     // Who cannot serve leaves no redis-server behind.
     await privateRedis?.close();
@@ -59,41 +67,62 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** The server, told of by HTTP until it has gone. */
+async function withOperatorPort(
+  server: RunningServer,
+  address: OperatorAddress,
+  journal: Journal,
+): Promise<RunningServer> {
+  const operatorPort = new OperatorPort(viewOfOne(server.view), journal);
+  const close = async (): Promise<void> => {
+    await server.close();
+    operatorPort.close();
+  };
+  try {
+    await operatorPort.listen(address);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { ...server, close };
+}
+
 async function connectStore(
   given: string | null,
   privateRedis: PrivateRedis | null,
-  { journal, clock }: { journal: Journal; clock: Clock },
+  { journal, clock, meter }: { journal: Journal; clock: Clock; meter: Meter },
 ): Promise<RedisStore> {
   const url = given ?? `unix://${encodeURI(privateRedis?.socketPath ?? "")}`;
   try {
-    return await connectRedis({ url, journal, clock, role: "store" });
+    return await connectRedis({ url, journal, clock, meter, role: "store" });
   } catch (error) {
     if (!privateRedis) throw error;
     // The last server before this one shut it down just after it was found alive.
     await privateRedis.ensure();
-    return connectRedis({ url, journal, clock, role: "store" });
+    return connectRedis({ url, journal, clock, meter, role: "store" });
   }
 }
 
 async function joinParts(
-  options: ServerOptions & { clock: Clock; node: string; journal: Journal },
+  options: ServerOptions & { clock: Clock; node: string; journal: Journal; meter: Meter },
   store: RedisStore,
   privateRedis: PrivateRedis | null,
 ): Promise<RunningServer> {
-  const { clock, node, journal, rate } = options;
+  const { clock, node, journal, meter, rate } = options;
   const userDao = new UserDao(store);
   const smsDao = new SmsDao(store);
   const cursorDao = new CursorDao({ store, clock, journal });
   const tokenDao = new TokenDao(store, clock);
   const throttleDao = rate > 0 ? new ThrottleDao(store) : null;
-  const doorbell = new Doorbell({ store, clock, journal, node });
-  const follow = new Follow({ smsDao, cursorDao, clock, journal });
+  const doorbell = new Doorbell({ store, clock, journal, meter, node });
+  const follow = new Follow({ smsDao, cursorDao, clock, journal, meter });
   const presence = new PresenceBoard({ presenceDao: new PresenceDao(store, node), clock, journal });
-  const userMgr = new UserMgr({ doorbell, reading: follow, presence, journal });
+  const userMgr = new UserMgr({ doorbell, reading: follow, presence, journal, meter });
   const appender = new Appender({
     smsDao,
     clock,
     journal,
+    meter,
     grown: (conv) => {
       doorbell.ring(conv);
       follow.rang(conv);
@@ -105,6 +134,7 @@ async function joinParts(
     userDao,
     appender,
     clock,
+    meter,
     rate,
     stored: () => store.stored,
   });
@@ -119,11 +149,13 @@ async function joinParts(
     presence,
     clock,
     journal,
+    meter,
   });
   const processor = new Processor({ userProcess, smsProcess });
   const listener = new Listener({
     clock,
     journal,
+    meter,
     processor,
     online: () => presence.userIds(),
     settled: (userId, conv, id) => cursorDao.move(userId, legacyDevice, conv, id),
@@ -147,7 +179,27 @@ async function joinParts(
     presenceChanged: (change) => presence.changed(change),
     missed,
   });
+
+  let isDraining = false;
+  const gauges: Gauges = {
+    connections: () => listener.count,
+    sessions: () => userMgr.count,
+    usersOnline: () => presence.total,
+    readersLagging: () => meter.readersLagging,
+    messagesWaiting: () => appender.waitingCount,
+    redisCallsWaiting: () => store.waitingCount,
+    redisReady: () => Number(store.ready),
+    draining: () => Number(isDraining),
+  };
+  const readMetrics = options.metrics && (await openMetrics(meter, gauges));
   const port = await listener.listen(options.host, options.port);
+  const nodesDao = new NodesDao(store);
+  const address = { host: options.host, port };
+  const figures = new FiguresBoard({ node, address, nodesDao, meter, gauges, clock });
+  const view: ProcessView = {
+    metrics: async () => (await readMetrics?.()) ?? [],
+    whyNotReady: () => figures.whyNotReady(),
+  };
   journal.write("listening", {
     host: options.host,
     port,
@@ -156,16 +208,19 @@ async function joinParts(
 
   const close = async (): Promise<void> => {
     journal.write("draining", { sessions: userMgr.count });
+    isDraining = true;
+    void figures.drain();
     await listener.drain(userMgr.all());
     follow.close();
     await presence.close();
+    await figures.close();
     await cursorDao.close();
     doorbell.close();
     await store.close();
     await privateRedis?.close();
     journal.write("stopped");
   };
-  return { port, close };
+  return { port, view, close };
 }
 
 async function main(): Promise<void> {

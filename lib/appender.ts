@@ -6,8 +6,9 @@
 import { type Clock, delay } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import type { StoredConv } from "./conv.ts";
-import { type Journal, reasonOf } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { appendBatchMaxMessages, appendQueueMaxMessages, repeatPauseMs, storeDeadlineMs } from "./limits.ts";
+import type { Meter } from "./meter.ts";
 import type { Appended, NewMessage, SmsDao } from "./smsDao.ts";
 
 interface Waiting {
@@ -28,6 +29,7 @@ export interface AppenderOptions {
   smsDao: SmsDao;
   clock: Clock;
   journal: Journal;
+  meter: Meter;
   /** Called after the senders have their answers: the conversation has grown. */
   grown: (conv: StoredConv) => void;
 }
@@ -37,15 +39,17 @@ export class Appender {
   readonly #smsDao: SmsDao;
   readonly #clock: Clock;
   readonly #journal: Journal;
+  readonly #meter: Meter;
   readonly #grown: (conv: StoredConv) => void;
   readonly #queues = new Map<StoredConv, Queue>();
   #waitingCount = 0;
   #scheduled = false;
 
-  constructor({ smsDao, clock, journal, grown }: AppenderOptions) {
+  constructor({ smsDao, clock, journal, meter, grown }: AppenderOptions) {
     this.#smsDao = smsDao;
     this.#clock = clock;
     this.#journal = journal;
+    this.#meter = meter;
     this.#grown = grown;
   }
 
@@ -101,21 +105,27 @@ export class Appender {
     const inTime = batch.filter((one) => this.#hasTime(one));
     this.#refuse(batch.filter((one) => !inTime.includes(one)));
     if (inTime.length === 0) return [];
+    const { timings } = this.#meter;
+    const beganMs = timings ? this.#clock.monotonicMs() : 0;
     try {
       const appended = await this.#smsDao.append(
         conv,
         inTime.map(({ message }) => message),
       );
+      timings?.append.observe((this.#clock.monotonicMs() - beganMs) / 1000);
       this.#waitingCount -= inTime.length;
       inTime.forEach((one, index) => {
         const stored = appended[index];
-        if (stored) one.resolve(stored);
+        if (!stored) return;
+        if (stored.fresh) this.#meter.messagesStored++;
+        else this.#meter.messagesRepeated++;
+        one.resolve(stored);
       });
       // The answers are written in the microtasks of this turn, the readers are served in the next.
       setImmediate(() => this.#grown(conv));
       return [];
     } catch (error) {
-      this.#journal.write("append_failed", { conv, messages: inTime.length, reason: reasonOf(error) });
+      this.#journal.write("append_failed", { conv, messages: inTime.length });
       const again = error instanceof CodedError ? inTime.filter((one) => this.#hasTime(one)) : [];
       this.#refuse(inTime.filter((one) => !again.includes(one)));
       return again;
@@ -129,6 +139,7 @@ export class Appender {
 
   #refuse(waiting: Waiting[]): void {
     this.#waitingCount -= waiting.length;
+    this.#meter.messagesRefused += waiting.length;
     for (const one of waiting) one.reject(new CodedError(codes.tryAgain, { retryMs: 1000 }));
   }
 }

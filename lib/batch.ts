@@ -70,6 +70,13 @@ export class Batch {
     return bytes && bytes.length > 0 ? bytes : null;
   }
 
+  /** How many messages a reader is to be sent. */
+  countFor({ session, position }: Reader): number {
+    const first = this.#firstAbove(position);
+    if (!this.#senders.has(session.userId)) return this.entries.length - first;
+    return this.entries.filter((entry, index) => index >= first && !isOwn(entry, session)).length;
+  }
+
   /** The entries that a reader still has to get. */
   entriesFor({ session, position }: Reader): Entry[] {
     return this.entries.slice(this.#firstAbove(position)).filter((entry) => !isOwn(entry, session));

@@ -12,6 +12,7 @@ import { type Journal, reasonOf } from "./journal.ts";
 import { LegacyPacer } from "./legacy.ts";
 import * as limits from "./limits.ts";
 import { encodeServer } from "./message.ts";
+import type { Meter } from "./meter.ts";
 import type { MessageId } from "./messageId.ts";
 import type { Answer, Peer, Processor } from "./processor.ts";
 import type { LegacyOutput, Session } from "./session.ts";
@@ -20,6 +21,7 @@ export interface ConnectionOptions {
   processor: Processor;
   clock: Clock;
   journal: Journal;
+  meter: Meter;
   /** Everybody online, for legacy log-ins. */
   online: () => Iterable<number>;
   /** A legacy reader has a message safely. */
@@ -39,17 +41,12 @@ export class Connection implements Peer {
   readonly address: string;
   session: Session | null = null;
   pings = false;
-  arrivedMs: number;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #decoder = new FrameDecoder(limits.framePreLoginMaxBytes);
   readonly #pending: Pending[] = [];
   #pendingBytes = 0;
   #alone = false;
-  /** Since when bytes may wait unread because of what is pending; null: what is read now came just now. */
-  #unreadSinceMs: number | null = null;
-  /** The other side does not take its answers: what it asks meanwhile waits for it, not for us. */
-  #behind = false;
   #state: "open" | "ending" | "closed" = "open";
   /** The other side will send no more. */
   #heardAll = false;
@@ -68,7 +65,7 @@ export class Connection implements Peer {
     this.#socket = socket;
     this.#options = options;
     this.address = socket.remoteAddress ?? "";
-    this.arrivedMs = this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
+    this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, limits.keepAliveDelayMs);
     socket.on("data", (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
@@ -93,6 +90,7 @@ export class Connection implements Peer {
 
   write(bytes: Buffer, written?: () => void): void {
     if (this.#state !== "open") return;
+    this.#options.meter.bytesSent += bytes.length;
     if (written) {
       this.#socket.write(bytes, (error) => {
         if (!error) written();
@@ -152,8 +150,6 @@ export class Connection implements Peer {
     if (this.#frameStartedMs !== null && nowMs - this.#frameStartedMs >= limits.startedFrameDeadlineMs) {
       return "frame not finished";
     }
-    // Who is not listened to is not silent: its pings wait in the kernel until it takes what it was sent ([D-6]).
-    if (this.#socket.isPaused()) this.#heardMs = nowMs;
     if (this.pings && nowMs - this.#heardMs >= limits.pingSilenceMaxMs) return "silent";
     const taken = this.#socket.bytesWritten - this.#socket.writableLength;
     if (this.#socket.writableLength === 0 || taken !== this.#progressBytes) {
@@ -173,7 +169,8 @@ export class Connection implements Peer {
   }
 
   #fail(error: unknown): void {
-    const { journal } = this.#options;
+    const { journal, meter } = this.#options;
+    meter.connectionsFailed++;
     journal.write("connection_failed", { address: this.address, reason: reasonOf(error) });
     this.#closeReason = "fault";
     this.#socket.destroy();
@@ -181,11 +178,8 @@ export class Connection implements Peer {
 
   #onData(chunk: Buffer): void {
     if (this.#state !== "open") return;
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#heardMs = nowMs;
-    this.arrivedMs = this.#unreadSinceMs ?? nowMs;
-    // A read that was cut short has left nothing behind.
-    this.#unreadSinceMs = chunk.length < limits.socketReadBytes ? null : this.arrivedMs;
+    this.#options.meter.bytesReceived += chunk.length;
+    this.#heardMs = this.#options.clock.monotonicMs();
     this.#decoder.push(chunk);
     this.#work();
   }
@@ -205,7 +199,6 @@ export class Connection implements Peer {
     }
     if (this.#state !== "open") return;
     const hasRoom = this.#hasRoom();
-    if (!hasRoom) this.#noteWhy();
     if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
       if (hasRoom) this.#socket.resume();
       else this.#socket.pause();
@@ -220,24 +213,8 @@ export class Connection implements Peer {
       !this.#alone &&
       this.#pending.length < limits.requestsInFlightMax &&
       this.#pendingBytes < limits.requestBytesInFlightMax &&
-      !this.#isBacklogged()
+      this.backlogBytes <= limits.outputBacklogMaxBytes
     );
-  }
-
-  #isBacklogged(): boolean {
-    return this.backlogBytes > limits.outputBacklogMaxBytes;
-  }
-
-  /** Nothing more is read for now: what that means for when the bytes that come meanwhile are due ([S-7]). */
-  #noteWhy(): void {
-    if (this.#isBacklogged()) this.#behind = true;
-    this.#unreadSinceMs ??= this.#options.clock.monotonicMs();
-  }
-
-  /** What waited did not wait for us: its time begins now. */
-  #arrivesNow(): void {
-    this.arrivedMs = this.#options.clock.monotonicMs();
-    this.#unreadSinceMs = null;
   }
 
   #begin(payload: Buffer): void {
@@ -251,16 +228,8 @@ export class Connection implements Peer {
     this.#alone = alone;
     const settle = (value: Answer): void => {
       pending.answer = value;
-      // An answer that waits for its turn takes memory like a request.
-      for (const frame of value.frames) {
-        pending.bytes += frame.length;
-        this.#pendingBytes += frame.length;
-      }
       // After an answer that ends the connection nothing more is begun.
-      if (alone && value.close === undefined) {
-        this.#alone = false;
-        this.#arrivesNow();
-      }
+      if (alone && value.close === undefined) this.#alone = false;
       this.#guard(() => this.#flush());
     };
     if (answer instanceof Promise) answer.then(settle, (error: unknown) => this.#fail(error));
@@ -287,6 +256,7 @@ export class Connection implements Peer {
 
   /** The stream cannot be understood any more ([F-5]): nothing more is begun, and after earlier answers it ends. */
   #broken({ message: error }: FrameError): void {
+    this.#options.meter.framesBroken++;
     this.#options.journal.write("broken_frame", { address: this.address, reason: error });
     const told = encodeServer("ErrorMes", { code: codes.malformed, error, of: "frame" });
     const frames = this.session?.legacy ? [] : [told];
@@ -323,8 +293,6 @@ export class Connection implements Peer {
   }
 
   #onDrain(): void {
-    if (this.#behind) this.#arrivesNow();
-    this.#behind = false;
     this.#callDrained();
     this.#work();
   }

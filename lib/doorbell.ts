@@ -10,6 +10,7 @@ import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
 import { presenceBell, roomBell, userBell } from "./keys.ts";
 import { readRetryMs, subscribeSliceUsers } from "./limits.ts";
+import type { Meter } from "./meter.ts";
 import type { RedisStore } from "./redis.ts";
 
 export interface DoorbellListener {
@@ -27,6 +28,7 @@ export interface DoorbellOptions {
   store: RedisStore;
   clock: Clock;
   journal: Journal;
+  meter: Meter;
   node: string;
 }
 
@@ -36,6 +38,7 @@ export class Doorbell {
   readonly #subscriber: Redis;
   readonly #clock: Clock;
   readonly #journal: Journal;
+  readonly #meter: Meter;
   readonly #node: string;
   readonly #heldUsers = new Map<number, number>();
   /** When the channel of a held user is listened to. */
@@ -45,10 +48,11 @@ export class Doorbell {
   #returns = 0;
   #listener: DoorbellListener | null = null;
 
-  constructor({ store, clock, journal, node }: DoorbellOptions) {
+  constructor({ store, clock, journal, meter, node }: DoorbellOptions) {
     this.#store = store;
     this.#clock = clock;
     this.#journal = journal;
+    this.#meter = meter;
     this.#node = node;
     this.#subscriber = store.subscriber();
     this.#subscriber.on("error", () => undefined); // The command connection tells the same story.
@@ -159,6 +163,7 @@ export class Doorbell {
     if (channel === presenceBell) return this.#listener.presenceChanged(text);
     const [node, kind, first = "", device = "", session = ""] = text.split(" ");
     if (node === this.#node) return;
+    this.#meter.doorbellsHeard++;
     if (kind === "conv") this.#listener.rang(first);
     else if (kind === "device") this.#listener.replaced(Number(first), device, session);
   }

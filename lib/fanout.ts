@@ -8,9 +8,10 @@ import { fanoutSliceSessions, outputBacklogMaxBytes } from "./limits.ts";
 import { compareIds } from "./messageId.ts";
 import type { Reader } from "./session.ts";
 
-/** Sends a batch to one reader: what it lacks of it. Its position is then the batch's end. */
-export function deliver(reader: Reader, batch: Batch): void {
+/** Sends a batch to one reader: what it lacks of it, and how many that is. Its position is then the batch's end. */
+export function deliver(reader: Reader, batch: Batch): number {
   const { session } = reader;
+  const count = batch.countFor(reader);
   if (session.legacy) {
     for (const entry of batch.entriesFor(reader)) {
       session.legacy.deliver(batch.conv, entry.id, legacyFramesOf(entry, batch.conv, session.userId));
@@ -20,6 +21,7 @@ export function deliver(reader: Reader, batch: Batch): void {
     if (bytes) session.output.write(bytes);
   }
   reader.position = batch.to;
+  return count;
 }
 
 /** Whether a reader's socket is so far behind that more must not be handed to it. */
@@ -27,12 +29,16 @@ export function isSlow({ session }: Reader): boolean {
   return session.output.backlogBytes > outputBacklogMaxBytes;
 }
 
-/** Gives the batch to all of `live`; `setAside` is called for each reader that is slow, after it was taken out. */
+/**
+ * Gives the batch to all of `live`; `setAside` is called for each reader that is slow, after it was taken out. Gives
+ * how many messages were handed to readers, counted once for each.
+ */
 export async function fanOut(
   batch: Batch,
   live: Set<Reader>,
   setAside: (reader: Reader) => void,
-): Promise<void> {
+): Promise<number> {
+  let delivered = 0;
   let inSlice = 0;
   // A Set may change while it is walked: who has gone is passed over, who has come has the batch already.
   for (const reader of live) {
@@ -42,7 +48,8 @@ export async function fanOut(
       setAside(reader);
       continue;
     }
-    deliver(reader, batch);
+    delivered += deliver(reader, batch);
     if (++inSlice % fanoutSliceSessions === 0) await new Promise((resolve) => setImmediate(resolve));
   }
+  return delivered;
 }

@@ -11,6 +11,7 @@ import { fanOut } from "./fanout.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import { type MessageId, compareIds, earlierId, laterId, zeroId } from "./messageId.ts";
+import type { Meter } from "./meter.ts";
 import { Replay } from "./replay.ts";
 import type { ConvState, Reader, Reading, Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
@@ -24,6 +25,8 @@ interface Followed {
   /** Sessions that have a reader here, live or behind. */
   readers: number;
   state: "idle" | "reading" | "reading, rung again";
+  /** The sweep found something that no hint has told of yet. */
+  unheard: boolean;
   /** Ends the pause before Redis is asked again; null when there is none. */
   wake: (() => void) | null;
   join(reader: Reader): void;
@@ -41,6 +44,7 @@ export interface FollowOptions {
   cursorDao: CursorDao;
   clock: Clock;
   journal: Journal;
+  meter: Meter;
 }
 
 /** The conversations of this node and the sessions that read them. */
@@ -49,6 +53,7 @@ export class Follow implements Reading {
   readonly #cursorDao: CursorDao;
   readonly #clock: Clock;
   readonly #journal: Journal;
+  readonly #meter: Meter;
   readonly #replay: Replay;
   readonly #followed = new Map<StoredConv, Followed>();
   readonly #joining = new Map<Session, Joining>();
@@ -60,12 +65,13 @@ export class Follow implements Reading {
   #timers: Timer[] = [];
   #closed = false;
 
-  constructor({ smsDao, cursorDao, clock, journal }: FollowOptions) {
+  constructor({ smsDao, cursorDao, clock, journal, meter }: FollowOptions) {
     this.#smsDao = smsDao;
     this.#cursorDao = cursorDao;
     this.#clock = clock;
     this.#journal = journal;
-    this.#replay = new Replay({ smsDao, clock, journal });
+    this.#meter = meter;
+    this.#replay = new Replay({ smsDao, clock, journal, meter });
     this.#all = this.#follow(allConv, zeroId);
   }
 
@@ -79,7 +85,7 @@ export class Follow implements Reading {
     this.#all.position = newest[0]?.id ?? zeroId;
     this.#recent = newest.reverse().map(({ id, sender }) => ({ id, sender }));
     this.#timers = [
-      this.#clock.every(limits.sweepAllMs, () => this.rang(allConv)),
+      this.#clock.every(limits.sweepAllMs, () => this.#sweep(allConv)),
       this.#clock.every(limits.sweepPrivateMs, () => void this.#sweepPrivate()),
     ];
   }
@@ -105,7 +111,21 @@ export class Follow implements Reading {
     }
     const followed = this.#followed.get(conv);
     if (!followed) return;
-    if (followed.state === "idle") void this.#read(followed);
+    followed.unheard = false;
+    this.#look(followed, "hint");
+  }
+
+  /** Looks without a hint. One that has not come by the next look, for what this one finds, was lost. */
+  #sweep(conv: StoredConv): void {
+    const followed = this.#followed.get(conv);
+    if (!followed) return;
+    if (followed.unheard) this.#meter.doorbellsHealed++;
+    followed.unheard = false;
+    this.#look(followed, "sweep");
+  }
+
+  #look(followed: Followed, why: "hint" | "sweep"): void {
+    if (followed.state === "idle") void this.#read(followed, why);
     else {
       followed.state = "reading, rung again";
       followed.wake?.();
@@ -197,6 +217,7 @@ export class Follow implements Reading {
       live: new Set(),
       readers: 0,
       state: "idle",
+      unheard: false,
       wake: null,
       join: (reader) => void followed.live.add(reader),
     };
@@ -285,7 +306,7 @@ export class Follow implements Reading {
   }
 
   /** Reads until nothing is new, and hands it on. One at a time for a conversation. */
-  async #read(followed: Followed): Promise<void> {
+  async #read(followed: Followed, why: "hint" | "sweep"): Promise<void> {
     let pauseMs = limits.readRetryMs;
     do {
       followed.state = "reading";
@@ -298,6 +319,7 @@ export class Follow implements Reading {
         continue;
       }
       pauseMs = limits.readRetryMs;
+      if (entries.length > 0 && why === "sweep") followed.unheard = !this.#rungAgain(followed);
       if (followed === this.#all) this.#remember(entries);
       for (const batch of batchesOf(followed.conv, followed.position, entries)) {
         await this.#fanOut(followed, batch);
@@ -335,10 +357,16 @@ export class Follow implements Reading {
   async #fanOut(followed: Followed, batch: Batch): Promise<void> {
     // Set before the first write: who catches up meanwhile catches up to the end of this batch.
     followed.position = batch.to;
-    await fanOut(batch, followed.live, (reader) => {
+    const delivered = await fanOut(batch, followed.live, (reader) => {
+      this.#meter.readersSetAside++;
       this.#journal.write("reader_slow", { userId: reader.session.userId, conv: reader.conv });
       this.#resume(reader, followed);
     });
+    this.#meter.messagesDelivered += delivered;
+    const { timings } = this.#meter;
+    const oldest = batch.entries[0];
+    // Redis stamped it: where its clock and ours differ, by so much the figure is wrong.
+    if (timings && oldest) timings.delivery.observe(Math.max(0, this.#clock.wallMs() - oldest.time) / 1000);
   }
 
   #remember(entries: Entry[]): void {

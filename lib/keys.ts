@@ -22,6 +22,8 @@ export const onlineNodesKey = "{online}:nodes";
 export const onlineVersionKey = "{online}:version";
 /** Prefix of the hash of one node; the presence scripts add the node's name. */
 export const onlineNodeKey = "{online}:node:";
+/** What a node says of itself, for operators. */
+export const nodeFiguresKey = (node: string): string => `{online}:figures:${node}`;
 
 export const accountThrottleKey = (userId: number): string => `{u:${userId}}:throttle`;
 export const addressThrottleKey = (kind: "login" | "register", address: string): string =>

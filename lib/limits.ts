@@ -53,14 +53,11 @@ export const undrainedWriteDeadlineMs = 60_000;
 export const connectionCheckMs = 1_000;
 export const keepAliveDelayMs = 8_000;
 export const closeFlushDeadlineMs = 5_000;
-export const requestsInFlightMax = 1024;
+export const requestsInFlightMax = 256;
 export const requestBytesInFlightMax = 512 * 1024;
-/** What Node reads from a socket at a time. */
-export const socketReadBytes = 64 * 1024;
 export const outputBacklogMaxBytes = 256 * 1024;
 export const listenBacklogConnections = 4096;
-export const reservedFileDescriptors = 64;
-export const connectionsMin = 64;
+export const reservedFileDescriptors = 256;
 
 // Fan-out.
 export const fanoutSliceSessions = 128;
@@ -96,8 +93,7 @@ export const storeReadonlyLookMs = 2_000;
 export const answerReserveMs = 500;
 export const repeatPauseMs = 200;
 export const promiseReadMs = 10_000;
-export const journalRepeatMs = 1_000;
-export const historyReadsMax = 8;
+export const redisFailureSayMs = 1_000;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
 export const tokenLifeMs = 30 * 24 * 3600 * 1000;
@@ -108,6 +104,21 @@ export const knownUsersMax = 200_000;
 export const leaseMs = 10_000;
 export const leaseBeatMs = 3_000;
 export const leaseSweepMs = 1_000;
+
+// The operator's view.
+export const figuresKeptMs = 15_000;
+export const readinessKnownMs = 1_000;
+export const operatorRequestDeadlineMs = 5_000;
+export const operatorHeaderMaxBytes = 8 * 1024;
+export const operatorConnectionsMax = 64;
+export const workersMax = 256;
+export const workerAnswerMs = 1_000;
+export const workerRestartFirstMs = 200;
+export const workerRestartMaxMs = 10_000;
+export const workerSettledMs = 10_000;
+export const workerDrainDeadlineMs = 9_000;
+export const nodeNameMaxChars = 64;
+export const topPeriodMs = 1_000;
 
 // Passwords and throttling, design 6.
 export const argonMemoryKiB = 19 * 1024;
@@ -185,6 +196,8 @@ assertRelation(
   "a dead link is given up before its calls, so that their repeat is on a fresh one",
 );
 assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
+assertRelation(leaseMs < figuresKeptMs, "a node's figures outlive its lease");
+assertRelation(drainDeadlineMs < workerDrainDeadlineMs, "a worker has its time to drain");
 assertRelation(legacyFrameMaxBytes < legacyBurstMaxBytes, "a legacy frame in one burst");
 assertRelation(
   outputBacklogMaxBytes >= 2 * fanoutFlushMaxBytes,

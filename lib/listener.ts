@@ -23,14 +23,16 @@ export class Listener {
     this.#options = options;
     // allowHalfOpen: a client that ends its side still gets the answers to what it asked.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      options.meter.connectionsOpened++;
       const connection = new Connection(socket, options);
       this.#connections.add(connection);
       connection.onGone(() => this.#connections.delete(connection));
     });
-    this.#server.maxConnections = connectionsMax();
-    this.#server.on("drop", () =>
-      options.journal.write("connection_refused", { reason: "too many open files" }),
-    );
+    this.#server.maxConnections = openFilesMax() - limits.reservedFileDescriptors;
+    this.#server.on("drop", () => {
+      options.meter.connectionsRefused++;
+      options.journal.write("connection_refused", { reason: "too many open files" });
+    });
   }
 
   /** Connections that are open. */
@@ -66,10 +68,12 @@ export class Listener {
     const { clock } = this.#options;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of [...sessions]) {
-      // Spread, so that all do not come back in one moment.
-      const retryMs = Math.round(limits.restartRetryMs * (1 + Math.random()));
-      const frame = encodeServer("GoAwayMes", { code: codes.tryAgain, reason: "restart", retryMs });
-      session.sayGoodbye(frame, "restart");
+      if (!session.legacy) {
+        // Spread, so that all do not come back in one moment.
+        const retryMs = Math.round(limits.restartRetryMs * (1 + Math.random()));
+        session.output.write(encodeServer("GoAwayMes", { code: codes.tryAgain, reason: "restart", retryMs }));
+      }
+      session.output.close("restart");
     }
     for (const connection of this.#connections) if (!connection.session) connection.close("restart");
     let deadline: Timer | undefined;
@@ -81,18 +85,6 @@ export class Listener {
     this.#check?.cancel();
     for (const connection of this.#connections) connection.destroy();
   }
-}
-
-/** How many connections the limit of open files leaves. Throws an Error of one line when they are too few. */
-function connectionsMax(): number {
-  const openFiles = openFilesMax();
-  const wanted = limits.reservedFileDescriptors + limits.connectionsMin;
-  if (openFiles < wanted) {
-    throw new Error(
-      `at most ${openFiles} open files are allowed, wanted ${wanted} or more; type: ulimit -n 65536`,
-    );
-  }
-  return openFiles - limits.reservedFileDescriptors;
 }
 
 /** The soft limit of open files; Node raises it to the hard one at its start. */

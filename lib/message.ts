@@ -136,16 +136,8 @@ export type ServerMessage = { [T in ServerType]: { type: T; fields: ServerFields
 /** How safely a message was stored before its sender was told, [S-3]. */
 export type Stored = NonNullable<ServerFields<"SmsResMes">["stored"]>;
 
-/** Why a message was refused: `of` is its type, `mid` the sender's, where readable; `modern`: it says `v`. */
-export interface Refused {
-  type: null;
-  of: string;
-  mid?: string;
-  modern: boolean;
-  error: CodedError;
-}
-/** A message that was understood, or why it was refused. */
-export type Decoded<M> = M | Refused;
+/** A message that was understood, or why it was refused: `of` is its type, `mid` the sender's, where readable. */
+export type Decoded<M> = M | { type: null; of: string; mid?: string; error: CodedError };
 
 const clientReaders = readersOf(clientShapes);
 const serverReaders = readersOf(serverShapes);
@@ -189,15 +181,12 @@ function decode(payload: Buffer, readers: typeof clientReaders): Decoded<{ type:
   } catch (error) {
     const coded =
       error instanceof CodedError ? error : new CodedError(codes.malformed, { detail: "data wants JSON" });
-    return refused(type, value, coded);
+    return refused(type, readMid(value), coded);
   }
 }
 
-function refused(type: string, value: unknown, error: CodedError): Refused {
-  const mid = readMid(value);
-  // The first generation says no `v`, of whatever kind ([L-2]).
-  const modern = typeof value === "object" && value !== null && Object.hasOwn(value, "v");
-  return { type: null, of: type.slice(0, 64), ...(mid !== undefined && { mid }), modern, error };
+function refused(type: string, readMid: string | undefined, error: CodedError): Decoded<never> {
+  return { type: null, of: type.slice(0, 64), ...(readMid !== undefined && { mid: readMid }), error };
 }
 
 /** `{type: string, data: string}`, or the frame is broken. */

@@ -28,8 +28,6 @@ export interface Answer {
 /** One connection, as the gate sees it. */
 export interface Peer extends Knocking {
   session: Session | null;
-  /** When the request that is being begun came (monotonic ms): its answer is due answerDeadlineMs later ([S-7]). */
-  readonly arrivedMs: number;
   /** Set by the first PingMes: from then on silence is a reason to close ([K-2]). */
   pings: boolean;
 }
@@ -72,21 +70,15 @@ export class Processor {
         when: "after log-in",
         alone: false,
         handle: async (peer, fields) => {
-          await this.#smsProcess.ack(sessionOf(peer), fields, peer.arrivedMs);
+          await this.#smsProcess.ack(sessionOf(peer), fields);
           return nothing;
         },
       },
       HistoryMes: {
         when: "after log-in",
-        // A page that is long in coming holds up the answers behind it, but not what they were asked for.
-        alone: false,
+        alone: true,
         handle: async (peer, fields) => ({
-          frames: [
-            await this.#smsProcess.history(sessionOf(peer), fields, {
-              arrivedMs: peer.arrivedMs,
-              isWanted: () => !peer.gone,
-            }),
-          ],
+          frames: [await this.#smsProcess.history(sessionOf(peer), fields)],
         }),
       },
       UsersMes: {
@@ -120,11 +112,11 @@ export class Processor {
   process(peer: Peer, payload: Buffer): { alone: boolean; answer: Promise<Answer> | Answer } {
     const message = decodeClient(payload);
     if (message.type === null) {
-      const { of, mid, modern, error } = message;
+      const { of, mid, error } = message;
       // Before log-in nobody learns which fields a message would have ([L-8]).
       const early = peer.session === null && of !== "LoginMes" && of !== "RegisterMes";
       const told = early ? new CodedError(codes.notLoggedIn) : error;
-      return { alone: false, answer: refusal(peer, told, { of, mid, modern }) };
+      return { alone: false, answer: refusal(peer, told, { of, mid }) };
     }
     const rule = this.#rules[message.type] as Rule<ClientType>;
     const about = { of: message.type, ...(message.type === "SmsMes" && { mid: message.fields.mid }) };
@@ -191,8 +183,7 @@ export class Processor {
 
   async #sms(peer: Peer, fields: ClientFields<"SmsMes">): Promise<Answer> {
     const session = sessionOf(peer);
-    if (session.legacy === null)
-      return { frames: [await this.#smsProcess.send(session, fields, peer.arrivedMs)] };
+    if (session.legacy === null) return { frames: [await this.#smsProcess.send(session, fields)] };
     await this.#smsProcess.sendLegacy(session, fields.content);
     return nothing;
   }
@@ -201,8 +192,6 @@ export class Processor {
 interface About {
   of: string;
   mid?: string | undefined;
-  /** Whether the log-in it was says that it is of the second generation. */
-  modern?: boolean;
 }
 
 function sessionOf(peer: Peer): Session {
@@ -211,7 +200,7 @@ function sessionOf(peer: Peer): Session {
 }
 
 /** The error answer to a message, by the rules of [M-4]; a legacy session gets none ([G-8]). */
-function refusal(peer: Peer, error: CodedError, { of, mid, modern = false }: About): Answer {
+function refusal(peer: Peer, error: CodedError, { of, mid }: About): Answer {
   const { code, message, retryMs } = error;
   const retry = retryMs === undefined ? {} : { retryMs };
   if (of === "RegisterMes" && !peer.session) {
@@ -220,7 +209,7 @@ function refusal(peer: Peer, error: CodedError, { of, mid, modern = false }: Abo
     const text = told === code && code !== codes.taken ? message : codeTexts[told];
     return { frames: [encodeServer("RegisterResMes", { code: told, error: text, ...retry })] };
   }
-  if (of === "LoginMes" && !peer.session) return { frames: [loginRefusal(error, modern)] };
+  if (of === "LoginMes" && !peer.session) return { frames: [loginRefusal(error, false)] };
   if (peer.session?.legacy) return nothing;
   if (of === "SmsMes" && mid !== undefined && peer.session) {
     return { frames: [encodeServer("SmsResMes", { code, error: message, mid, ...retry })] };

@@ -11,6 +11,7 @@ import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import type { Stored } from "./message.ts";
+import { Meter } from "./meter.ts";
 
 /** What a command takes. Never an array: ioredis would flatten it into several arguments. */
 export type Argument = string | number | Buffer;
@@ -22,6 +23,7 @@ export interface ConnectOptions {
   /** Stands in CLIENT LIST as `haiyu:<pid>:<role>`. */
   role: string;
   clock?: Clock;
+  meter?: Meter;
 }
 
 /** A script of lib/, by the name of its file. */
@@ -62,14 +64,17 @@ export function optionsOfUrl(url: string): RedisOptions {
 export class RedisStore {
   readonly #client: Redis;
   readonly #journal: Journal;
+  readonly #meter: Meter;
+  readonly #said = new Map<string, { count: number; atMs: number }>();
   #inFlight = 0;
   #stored: Stored = "memory";
   #saidPromise = "";
   readonly #lookAgain: Timer;
 
-  constructor(client: Redis, { journal, clock }: { journal: Journal; clock: Clock }) {
+  constructor(client: Redis, { journal, clock, meter }: { journal: Journal; clock: Clock; meter: Meter }) {
     this.#client = client;
     this.#journal = journal;
+    this.#meter = meter;
     // Another Redis may answer next time, and somebody may change this one's settings: unknown counts as memory.
     client.on("close", () => (this.#stored = "memory"));
     client.on("ready", () => void this.#readPromise());
@@ -81,6 +86,11 @@ export class RedisStore {
   /** How safely this Redis keeps what it answered ([S-3]); read anew at every connect, and now and then. */
   get stored(): Stored {
     return this.#stored;
+  }
+
+  /** Calls that wait for their answer. */
+  get waitingCount(): number {
+    return this.#inFlight;
   }
 
   /** Whether commands can be sent now. */
@@ -140,10 +150,16 @@ export class RedisStore {
       throw new CodedError(codes.tryAgain, { detail: "too many calls wait for Redis" });
     }
     this.#inFlight++;
+    this.#meter.redisCalls++;
+    const { timings } = this.#meter;
+    const beganMs = timings ? performance.now() : 0;
     try {
-      return await work();
+      const result = await work();
+      timings?.redis.observe((performance.now() - beganMs) / 1000);
+      return result;
     } catch (error) {
-      this.#journal.write("redis_call_failed", { call: name, reason: reasonOf(error) });
+      this.#meter.redisErrors++;
+      this.#sayFailed(name, reasonOf(error));
       throw new CodedError(codes.tryAgain, { cause: error });
     } finally {
       this.#inFlight--;
@@ -162,6 +178,21 @@ export class RedisStore {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** One line a second for each kind of failure: an outage fails thousands of calls in the same way. */
+  #sayFailed(call: string, reason: string): void {
+    const kind = `${call} ${reason}`;
+    const said = this.#said.get(kind) ?? { count: 0, atMs: -Infinity };
+    said.count++;
+    const nowMs = performance.now();
+    if (nowMs - said.atMs >= limits.redisFailureSayMs) {
+      this.#journal.write("redis_call_failed", { call, reason, times: said.count });
+      said.count = 0;
+      said.atMs = nowMs;
+    }
+    if (this.#said.size > 100) this.#said.clear();
+    this.#said.set(kind, said);
   }
 
   /** What this Redis promises: fsync before the answer, or less. Unknown counts as memory. */
@@ -195,6 +226,7 @@ export async function connectRedis({
   journal,
   role,
   clock = systemClock,
+  meter = new Meter(),
 }: ConnectOptions): Promise<RedisStore> {
   let lookedMs = -Infinity;
   // A Redis that may not be written to: another one may be behind the address by now, or still the same.
@@ -232,7 +264,7 @@ export async function connectRedis({
   client.on("ready", () => {
     said = "";
   });
-  const store = new RedisStore(client, { journal, clock });
+  const store = new RedisStore(client, { journal, clock, meter });
   try {
     await client.connect();
   } catch (error) {

@@ -8,6 +8,7 @@ import { delay } from "./clock.ts";
 import { type StoredConv, convFor } from "./conv.ts";
 import { deliver } from "./fanout.ts";
 import type { Journal } from "./journal.ts";
+import type { Meter } from "./meter.ts";
 import { reasonOf } from "./journal.ts";
 import { fanoutFlushMaxBytes, readBatchMaxEntries, readRetryMs } from "./limits.ts";
 import { type MessageId, compareIds } from "./messageId.ts";
@@ -25,6 +26,7 @@ export interface ReplayOptions {
   smsDao: SmsDao;
   clock: Clock;
   journal: Journal;
+  meter: Meter;
 }
 
 /** One reader on its way from its position to the live ones. */
@@ -37,6 +39,16 @@ export class Replay {
 
   /** Brings the reader up to the target's position and joins it there. Ends early when its session has gone. */
   async run(reader: Reader, target: Target): Promise<void> {
+    const { meter } = this.#options;
+    meter.readersLagging++;
+    try {
+      await this.#catchUp(reader, target);
+    } finally {
+      meter.readersLagging--;
+    }
+  }
+
+  async #catchUp(reader: Reader, target: Target): Promise<void> {
     const { session } = reader;
     let count = 32;
     while (!session.closed) {
@@ -52,7 +64,9 @@ export class Replay {
         const head = await this.#head(reader);
         if (head) skipTo(reader, upTo, compareIds(head, upTo) < 0 ? "lost" : "trimmed");
       }
-      for (const batch of batchesOf(target.conv, reader.position, entries)) deliver(reader, batch);
+      for (const batch of batchesOf(target.conv, reader.position, entries)) {
+        this.#options.meter.messagesDelivered += deliver(reader, batch);
+      }
       count = nextCount(entries, count);
     }
   }

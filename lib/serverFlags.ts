@@ -2,8 +2,9 @@
  * serverFlags: the command line of server.ts (clause [X-1]): every flag with its default, and what is refused before
  * anything is begun.
  */
+import { availableParallelism } from "node:os";
 import { quoted, readFlags, readNumber } from "./flags.ts";
-import { sendsPerSecondDefault } from "./limits.ts";
+import { sendsPerSecondDefault, workersMax } from "./limits.ts";
 import { optionsOfUrl } from "./redis.ts";
 
 export interface ServerFlags {
@@ -17,6 +18,10 @@ export interface ServerFlags {
   rate: number;
   /** How the server is called among others; null: after its host. */
   node: string | null;
+  /** Processes that serve; more than 1: each is a node of its own. */
+  workers: number;
+  /** Where `/metrics`, `/healthz` and `/readyz` are told; null: nowhere. Port 0: a free one. */
+  metrics: { host: string; port: number } | null;
 }
 
 export const serverUsage = `haiyu server
@@ -30,6 +35,9 @@ export const serverUsage = `haiyu server
   --data FOLDER   where that one keeps its files  (./data)
   --rate N        messages a second for one session; 0 = no throttling at all  (${sendsPerSecondDefault})
   --node NAME     how it is called in journals and among other servers  (its host)
+  --workers N     processes that serve on the port, or auto: one a core  (1)
+  --metrics [HOST:]PORT
+                  HTTP for operators: /metrics (Prometheus), /healthz, /readyz  (none; HOST 127.0.0.1)
   --help          this text
 `;
 
@@ -45,6 +53,8 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     data: { type: "string", default: "./data" },
     rate: { type: "string", default: String(sendsPerSecondDefault) },
     node: { type: "string" },
+    workers: { type: "string", default: "1" },
+    metrics: { type: "string" },
     help: { type: "boolean", default: false },
   });
   if (values.help) return "help";
@@ -57,6 +67,8 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     data: values.data,
     rate: readNumber("rate", values.rate, rateMax),
     node: readNode(values.node),
+    workers: readWorkers(values.workers),
+    metrics: values.metrics === undefined ? null : readMetrics(values.metrics),
   };
 }
 
@@ -67,12 +79,26 @@ function readNode(text: string | undefined): string | null {
   return text ?? null;
 }
 
+function readWorkers(text: string): number {
+  if (text === "auto") return Math.min(availableParallelism(), workersMax);
+  if (!/^[1-9]\d{0,3}$/.test(text) || Number(text) > workersMax) {
+    throw new Error(`--workers ${quoted(text)}: wanted a number from 1 to ${workersMax}, or auto`);
+  }
+  return Number(text);
+}
+
+function readMetrics(text: string): { host: string; port: number } {
+  const [, host = "127.0.0.1", port = ""] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
+  if (port === "") throw new Error(`--metrics ${quoted(text)}: wanted a port, or host:port`);
+  return { host: readHost(host, "metrics"), port: readNumber("metrics", port, portMax) };
+}
+
 /** An address or a name, brackets around an IPv6 one taken off. Whether it is one of this machine listening tells. */
-function readHost(text: string): string {
+function readHost(text: string, flag = "host"): string {
   const host = text.replace(/^\[(.*)\]$/, "$1");
   if (!/^[A-Za-z0-9._:%-]+$/.test(host)) {
     throw new Error(
-      `--host ${quoted(text)}: wanted an address of this machine, as 127.0.0.1, ::1 or 0.0.0.0`,
+      `--${flag} ${quoted(text)}: wanted an address of this machine, as 127.0.0.1, ::1 or 0.0.0.0`,
     );
   }
   return host;

@@ -66,8 +66,6 @@ export class Session {
   readonly legacy: LegacyOutput | null;
   readonly readers = new Map<StoredConv, Reader>();
   closed = false;
-  /** Until LoginResMes was handed over nothing else may go out ([G-1], [P-1]): a goodbye waits. */
-  #goodbye: (() => void) | "after LoginResMes" | null = "after LoginResMes";
 
   constructor(facts: SessionFacts, output: Output, legacy: LegacyOutput | null) {
     this.userId = facts.userId;
@@ -80,23 +78,6 @@ export class Session {
     this.address = facts.address;
     this.output = output;
     this.legacy = legacy;
-  }
-
-  /** LoginResMes was handed over: what waited for it goes out. */
-  answered(): void {
-    const goodbye = this.#goodbye;
-    this.#goodbye = null;
-    if (typeof goodbye === "function") goodbye();
-  }
-
-  /** Ends the connection after what was handed over, LoginResMes at least; a modern session is told `frame` before. */
-  sayGoodbye(frame: Buffer, reason: string): void {
-    const goodbye = (): void => {
-      if (!this.legacy) this.output.write(frame);
-      this.output.close(reason);
-    };
-    if (this.#goodbye === null) goodbye();
-    else this.#goodbye = goodbye;
   }
 }
 

@@ -6,6 +6,7 @@ import { codes } from "./codes.ts";
 import type { Doorbell } from "./doorbell.ts";
 import type { Journal } from "./journal.ts";
 import { encodeServer } from "./message.ts";
+import type { Meter } from "./meter.ts";
 import type { Presence, Reading, Session } from "./session.ts";
 
 export interface UserMgrOptions {
@@ -13,6 +14,7 @@ export interface UserMgrOptions {
   reading: Reading;
   presence: Presence;
   journal: Journal;
+  meter: Meter;
 }
 
 /** The sessions of this node, by user and device. */
@@ -21,14 +23,16 @@ export class UserMgr {
   readonly #reading: Reading;
   readonly #presence: Presence;
   readonly #journal: Journal;
+  readonly #meter: Meter;
   readonly #sessions = new Map<number, Set<Session>>();
   #count = 0;
 
-  constructor({ doorbell, reading, presence, journal }: UserMgrOptions) {
+  constructor({ doorbell, reading, presence, journal, meter }: UserMgrOptions) {
     this.#doorbell = doorbell;
     this.#reading = reading;
     this.#presence = presence;
     this.#journal = journal;
+    this.#meter = meter;
   }
 
   /** Sessions on this node. */
@@ -52,6 +56,7 @@ export class UserMgr {
     // Added before the older one goes: the user does not leave the list in between.
     this.#sessions.set(session.userId, sessions.add(session));
     this.#count++;
+    this.#meter.sessionsOpened++;
     this.#presence.came(session);
     if (session.legacy === null) {
       this.#replace(session, false);
@@ -74,10 +79,10 @@ export class UserMgr {
   #replace(newer: Pick<Session, "userId" | "device" | "key">, moved: boolean): void {
     for (const session of [...this.sessionsOf(newer.userId)]) {
       if (session.legacy !== null || session.device !== newer.device || session.key === newer.key) continue;
+      session.output.write(encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" }));
       // Removed before it is closed: the connection's own end would not know that the user has only moved.
       this.remove(session, "replaced", moved);
-      const frame = encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" });
-      session.sayGoodbye(frame, "replaced");
+      session.output.close("replaced");
     }
   }
 

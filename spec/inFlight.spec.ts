@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { CursorDao } from "../lib/cursorDao.ts";
 import { Doorbell } from "../lib/doorbell.ts";
 import type { Journal } from "../lib/journal.ts";
+import { Meter } from "../lib/meter.ts";
 import { connectRedis } from "../lib/redis.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
@@ -70,7 +71,7 @@ test("[L-7] two log-ins of one user at once: neither goes on before it is listen
   const journal: Journal = { write: () => undefined };
   const store = await connectRedis({ url: redis.url, journal, role: "store" });
   t.after(() => store.close());
-  const doorbell = new Doorbell({ store, clock: new ManualClock(), journal, node: "n" });
+  const doorbell = new Doorbell({ store, clock: new ManualClock(), journal, meter: new Meter(), node: "n" });
   t.after(() => doorbell.close());
   const ignored = (): void => undefined;
   await doorbell.open({ rang: ignored, replaced: ignored, presenceChanged: ignored, missed: ignored });

@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { Appender } from "../lib/appender.ts";
 import { systemClock } from "../lib/clock.ts";
 import { CodedError } from "../lib/codes.ts";
+import { Meter } from "../lib/meter.ts";
 import { connectRedis } from "../lib/redis.ts";
 import { SmsDao } from "../lib/smsDao.ts";
 import { toldOf } from "./helpers/online.ts";
@@ -220,7 +221,13 @@ describe("Redis is away", { concurrency: true }, () => {
     const store = await connectRedis({ url: away.redis.url, journal, role: "store" });
     ends.push(() => store.close());
     const clock = systemClock;
-    const appender = new Appender({ smsDao: new SmsDao(store), clock, journal, grown: () => undefined });
+    const appender = new Appender({
+      smsDao: new SmsDao(store),
+      clock,
+      journal,
+      meter: new Meter(),
+      grown: () => undefined,
+    });
     await away.go();
     const startMs = performance.now();
     const refusals: unknown[] = [];

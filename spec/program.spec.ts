@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseServerArgs } from "../lib/serverFlags.ts";
@@ -34,7 +35,16 @@ describe("the server as a program", { concurrency: 3 }, () => {
   test("[X-1] --help says what there is, exit code 0", async () => {
     const { output, ended } = spawnScript("server.ts", ["--help"]);
     assert.equal(await ended, 0);
-    for (const flag of ["--host", "--port", "--redis", "--data", "--rate", "--help"]) {
+    for (const flag of [
+      "--host",
+      "--port",
+      "--redis",
+      "--data",
+      "--rate",
+      "--workers",
+      "--metrics",
+      "--help",
+    ]) {
       assert.ok(output.out.includes(flag), flag);
     }
     assert.equal(output.err, "");
@@ -148,6 +158,15 @@ const wrongArgs: string[][] = [
   ["--node", "a b"],
   ["--node", ""],
   ["--node", "x".repeat(33)],
+  ["--workers", "0"],
+  ["--workers", "-1"],
+  ["--workers", "all"],
+  ["--workers", "257"],
+  ["--metrics", ""],
+  ["--metrics", "http"],
+  ["--metrics", "localhost"],
+  ["--metrics", "http://localhost:9100"],
+  ["--metrics", "65536"],
   ["--help", "--help"],
   [""],
   ["--help=yes"],
@@ -166,10 +185,25 @@ test("[X-1] a wrong flag is refused by its name", () => {
 });
 
 test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", () => {
-  const absent = { host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null };
+  const absent = {
+    ...{ host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null },
+    ...{ workers: 1, metrics: null },
+  };
   assert.deepEqual(parseServerArgs([], {}), absent);
-  const args = "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1".split(" ");
-  const given = { host: "0.0.0.0", port: 0, redis: "redis://h", data: "/d", rate: 0, node: "web-1" };
-  assert.deepEqual(parseServerArgs(args, { REDIS_URL: "redis://other" }), given);
+  const args =
+    "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1 --workers 3 --metrics 9100";
+  const given = {
+    ...{ host: "0.0.0.0", port: 0, redis: "redis://h", data: "/d", rate: 0, node: "web-1" },
+    ...{ workers: 3, metrics: { host: "127.0.0.1", port: 9100 } },
+  };
+  assert.deepEqual(parseServerArgs(args.split(" "), { REDIS_URL: "redis://other" }), given);
   assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), { ...absent, redis: "redis://e" });
+  const metrics = (text: string): unknown => {
+    const flags = parseServerArgs(["--metrics", text], {});
+    return flags === "help" ? null : flags.metrics;
+  };
+  assert.deepEqual(metrics("0.0.0.0:9100"), { host: "0.0.0.0", port: 9100 });
+  assert.deepEqual(metrics("[::1]:0"), { host: "::1", port: 0 });
+  const auto = parseServerArgs(["--workers", "auto"], {});
+  assert.equal(auto === "help" ? 0 : auto.workers, availableParallelism());
 });

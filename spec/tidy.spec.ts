@@ -11,24 +11,22 @@ import { type Source, sourcesIn, textOf } from "./helpers/sources.ts";
 /** Lowest first; a file imports only from its own layer and lower ones, but `client` only from words and wire. */
 const layers: Record<string, string[]> = {
   words: [
-    ...[
-      "limits",
-      "codes",
-      "clock",
-      "repeat",
-      "turns",
-      "journal",
-      "lang",
-      "alive",
-      "nodeName",
-      "pidLock",
-      "flags",
-    ],
+    "limits",
+    "codes",
+    "clock",
+    "repeat",
+    "journal",
+    "lang",
+    "alive",
+    "nodeName",
+    "pidLock",
+    "flags",
+    "meter",
   ],
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
-    ...["throttleDao", "presenceDao"],
+    ...["throttleDao", "presenceDao", "nodesDao"],
   ],
   people: [
     ...[
@@ -49,13 +47,12 @@ const layers: Record<string, string[]> = {
     "replay",
     "follow",
     "legacy",
-    "onlineList",
-    "lease",
     "presence",
     "connection",
     "listener",
     "serverFlags",
   ],
+  operator: ["metrics", "figures", "operatorPort"],
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
     ...[
@@ -81,11 +78,12 @@ const confined: Record<string, string[]> = {
   ioredis: ["store"],
   "node:net": ["edge", "client", "redisServer"],
   "node:tls": [],
-  "node:http": [],
+  "node:http": ["operatorPort"],
+  "prom-client": ["metrics"],
   "node:child_process": ["redisServer"],
   "@node-rs/argon2": ["password"],
 };
-const dependencies = ["@node-rs/argon2", "ioredis", "tsx"];
+const dependencies = ["@node-rs/argon2", "ioredis", "prom-client", "tsx"];
 const devDependencies = ["@types/node", "fast-check", "prettier", "typescript"];
 
 const lib = sourcesIn("lib", ".ts");

@@ -52,6 +52,8 @@ export async function startSpecServer({
     argon,
     ...(clock && { clock }),
     node: null,
+    workers: 1,
+    metrics: null,
     ...(node !== undefined && { nodeName: node }),
   });
   return { port, events, close };

@@ -64,8 +64,7 @@ interface Call {
   /** Time in which nothing of ours held this connection back. */
   fairMs: number;
   heardFairMs: number;
-  /** Monotonic ms. */
-  pingedMs: number;
+  pingFairMs: number;
   /** The highest seq heard and not acknowledged yet. */
   unacked: Map<RecordedConv, Id>;
 }
@@ -175,9 +174,8 @@ export class Talker {
     const isSilent = call.fairMs - call.heardFairMs > silenceMaxMs;
     if (isSilent && !(this.options.legacy && call.session)) return this.giveUp();
     if (!call.session) return;
-    // It pings while it does not read, too, as programs do whose pings run by a timer.
-    if (!this.options.legacy && nowMs - call.pingedMs > pingMs) {
-      call.pingedMs = nowMs;
+    if (!this.options.legacy && call.fairMs - call.pingFairMs > pingMs) {
+      call.pingFairMs = call.fairMs;
       call.wire.say("PingMes", { n: this.logins });
     }
     this.#acknowledge(call, nowMs);
@@ -227,7 +225,7 @@ export class Talker {
       session: null,
       fairMs: 0,
       heardFairMs: 0,
-      pingedMs: 0,
+      pingFairMs: 0,
       unacked: new Map(),
     };
     this.#call = call;

@@ -1,0 +1,35 @@
+/**
+ * nodesDao: what each node says of itself, for an operator's eyes. One small value a node, which runs out by itself;
+ * who is alive is what the leases of presence say. Faults throw CodedError 503.
+ */
+import { nodeFiguresKey, onlineNodesKey } from "./keys.ts";
+import { figuresKeptMs } from "./limits.ts";
+import type { RedisStore } from "./redis.ts";
+
+/** Writes and reads the figures of nodes. What is in the text is the callers' matter. */
+export class NodesDao {
+  readonly #store: RedisStore;
+
+  constructor(store: RedisStore) {
+    this.#store = store;
+  }
+
+  /** Sets a node's figures, for a few beats; the write itself shows that Redis can be written to. */
+  async publish(node: string, figures: string): Promise<void> {
+    await this.#store.call("SET", nodeFiguresKey(node), figures, "PX", figuresKeptMs);
+  }
+
+  /** The node goes. */
+  async forget(node: string): Promise<void> {
+    await this.#store.call("DEL", nodeFiguresKey(node));
+  }
+
+  /** Every node that holds a lease, by name, with its figures; null where it has said none yet. */
+  async all(): Promise<{ node: string; figures: string | null }[]> {
+    const nodes = (await this.#store.call("ZRANGE", onlineNodesKey, 0, -1)) as string[];
+    if (nodes.length === 0) return [];
+    nodes.sort();
+    const figures = (await this.#store.call("MGET", ...nodes.map(nodeFiguresKey))) as (string | null)[];
+    return nodes.map((node, index) => ({ node, figures: figures[index] ?? null }));
+  }
+}
