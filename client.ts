@@ -8,12 +8,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ClientFlags, clientUsage, parseClientArgs } from "./lib/clientFlags.ts";
 import { systemClock } from "./lib/clock.ts";
-import { claimDeviceName, stateFolder } from "./lib/deviceName.ts";
+import { claimDeviceName } from "./lib/deviceName.ts";
 import { reasonOf } from "./lib/journal.ts";
 import { texts } from "./lib/lang.ts";
 import { clientExitDeadlineMs } from "./lib/limits.ts";
 import { runMenus } from "./lib/menus.ts";
 import { Pipe } from "./lib/pipe.ts";
+import { stateFolder } from "./lib/stateFiles.ts";
 import { Terminal } from "./lib/terminal.ts";
 
 async function main(): Promise<void> {

@@ -4,15 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { devicesPerUserMax } from "./limits.ts";
 import { createWhole, releaseLock, takeLock } from "./pidLock.ts";
-
-/** Where this person's clients keep what has to last. */
-export function stateFolder(env: NodeJS.ProcessEnv): string {
-  return join(env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "haiyu");
-}
+import { stateFolder } from "./stateFiles.ts";
 
 /** Claims a device name until the process ends. Never throws: without a folder it is a name for this time only. */
 export function claimDeviceName(env: NodeJS.ProcessEnv): string {

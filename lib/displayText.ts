@@ -2,6 +2,7 @@
  * displayText: other people's text on a terminal. What could steer it is made visible (clause [C-4]); how many columns
  * a text takes is measured by grapheme, as terminals draw it.
  */
+import { eastAsianWidth } from "get-east-asian-width";
 
 // Controls, line separators, bidi controls, tag characters, and what is invisible without joining anything.
 const steering =
@@ -17,29 +18,54 @@ export function harmless(text: string): string {
   });
 }
 
+const printableAscii = /^[\u0020-\u007e]*$/;
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** The text as its graphemes: what a person takes for one character. */
 export function graphemesOf(text: string): string[] {
+  // What most text is made of needs no table.
+  if (printableAscii.test(text)) return text.split("");
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
-const wide =
-  /^(?:\p{Emoji_Presentation}|\p{Regional_Indicator}{2}|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Script=Bopomofo}|\p{Script=Yi}|[\u3000-\u303e\u30fb\u30fc\u3200-\u33ff\ua960-\ua97c\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6])/u;
-const narrowHangul = /^[\uff61-\uffdc]/;
-const emojiByVariation = /^\p{Extended_Pictographic}\ufe0f/u;
+const wideBySequence = /^(?:\p{Extended_Pictographic}\ufe0f|\p{Regional_Indicator}{2})/u;
 const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 
 /** Columns of one grapheme: 0, 1 or 2. */
 export function graphemeColumns(grapheme: string): number {
+  const codePoint = grapheme.codePointAt(0) ?? 0;
+  if (codePoint < 0x300) return 1;
   if (zeroWidth.test(grapheme)) return 0;
-  if (narrowHangul.test(grapheme)) return 1;
-  return wide.test(grapheme) || emojiByVariation.test(grapheme) ? 2 : 1;
+  return wideBySequence.test(grapheme) ? 2 : eastAsianWidth(codePoint);
+}
+
+/**
+ * Whether terminals agree on how wide a grapheme is. They do on ASCII, Latin letters, kana and ideographs; they do not
+ * on emoji with joiners, flags, combining marks and most symbols: whoever draws those says afterwards where it is.
+ */
+export function isCertainWidth(grapheme: string): boolean {
+  const codePoint = grapheme.codePointAt(0) ?? 0;
+  if (grapheme.length > 1) return false;
+  return codePoint < 0x300 || (codePoint >= 0x3000 && codePoint < 0xa000 && codePoint !== 0x303f);
 }
 
 /** Columns of a text that has no control characters. */
 export function columnsOf(text: string): number {
+  if (printableAscii.test(text)) return text.length;
   let columns = 0;
   for (const grapheme of graphemesOf(text)) columns += graphemeColumns(grapheme);
   return columns;
+}
+
+/** As much of a text as fits into so many columns; what was cut is shown by a … at its end. */
+export function cutToColumns(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  let used = 0;
+  let cut = "";
+  for (const grapheme of graphemesOf(text)) {
+    used += graphemeColumns(grapheme);
+    if (used > columns - 1) break;
+    cut += grapheme;
+  }
+  return columns < 1 ? "" : `${cut}…`;
 }

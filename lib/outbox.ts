@@ -7,6 +7,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { releaseLock, takeLock } from "./pidLock.ts";
+import { readWhole, writeWhole } from "./stateFiles.ts";
 
 export interface OutboxItem {
   mid: string;
@@ -39,7 +40,8 @@ export class Outbox {
   private constructor(path: string, items: Iterable<OutboxItem>) {
     this.#path = path;
     for (const item of items) this.#items.set(item.mid, item);
-    writeWhole(path, this.#items.values());
+    const lines = Array.from(this.#items.values(), (item) => `${JSON.stringify({ put: item })}\n`);
+    writeWhole(path, lines.join(""));
     this.#file = fs.openSync(path, "a", 0o600);
   }
 
@@ -120,7 +122,7 @@ export class Outbox {
 /** What a file holds. A line that was torn by a power cut, or is none of ours, is passed over. */
 function readItems(path: string): OutboxItem[] {
   const items = new Map<string, OutboxItem>();
-  for (const text of readText(path).split("\n")) {
+  for (const text of (readWhole(path) ?? "").split("\n")) {
     const line = parseLine(text);
     if (!line) continue;
     if ("put" in line) items.set(line.put.mid, line.put);
@@ -146,27 +148,4 @@ function parseLine(text: string): Line | null {
   } catch {
     return null;
   }
-}
-
-function readText(path: string): string {
-  try {
-    return fs.readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
-    throw error;
-  }
-}
-
-/** Writes a whole file so that after any crash either the old one or the new one is there. */
-function writeWhole(path: string, items: Iterable<OutboxItem>): void {
-  const text = Array.from(items, (item) => `${JSON.stringify({ put: item })}\n`).join("");
-  const fresh = `${path}.new`;
-  const file = fs.openSync(fresh, "w", 0o600);
-  fs.writeSync(file, text);
-  fs.fsyncSync(file);
-  fs.closeSync(file);
-  fs.renameSync(fresh, path);
-  const folder = fs.openSync(join(path, ".."), "r");
-  fs.fsyncSync(folder);
-  fs.closeSync(folder);
 }
