@@ -12,6 +12,7 @@ import { Doorbell } from "./lib/doorbell.ts";
 import { FiguresBoard } from "./lib/figures.ts";
 import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
+import { LastSeen } from "./lib/lastSeen.ts";
 import { Listener } from "./lib/listener.ts";
 import { type Gauges, Meter } from "./lib/meter.ts";
 import { openMetrics } from "./lib/metrics.ts";
@@ -22,6 +23,8 @@ import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
 import { Processor } from "./lib/processor.ts";
+import { ReceiptDao } from "./lib/receiptDao.ts";
+import { Receipts } from "./lib/receipts.ts";
 import { type RedisStore, connectRedis } from "./lib/redis.ts";
 import { type PrivateRedis, openPrivateRedis } from "./lib/redisServer.ts";
 import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlags.ts";
@@ -32,6 +35,7 @@ import { TokenDao } from "./lib/tokenDao.ts";
 import { UserDao } from "./lib/userDao.ts";
 import { UserMgr } from "./lib/userMgr.ts";
 import { UserProcess, legacyDevice } from "./lib/userProcess.ts";
+import { WhyProcess } from "./lib/whyProcess.ts";
 
 export interface ServerOptions extends ServerFlags {
   /** Its name among all nodes, exactly; absent: one that begins with `node`. */
@@ -111,13 +115,29 @@ async function joinParts(
   const { clock, node, journal, meter, rate } = options;
   const userDao = new UserDao(store);
   const smsDao = new SmsDao(store);
-  const cursorDao = new CursorDao({ store, clock, journal });
+  const cursorDao = new CursorDao({
+    store,
+    clock,
+    journal,
+    received: (userId, conv, id) => receipts.acknowledged(userId, conv, id),
+  });
+  const receiptDao = new ReceiptDao(store);
+  const presenceDao = new PresenceDao(store, node);
   const tokenDao = new TokenDao(store, clock);
   const throttleDao = rate > 0 ? new ThrottleDao(store) : null;
   const doorbell = new Doorbell({ store, clock, journal, meter, node });
   const follow = new Follow({ smsDao, cursorDao, clock, journal, meter });
-  const presence = new PresenceBoard({ presenceDao: new PresenceDao(store, node), clock, journal });
-  const userMgr = new UserMgr({ doorbell, reading: follow, presence, journal, meter });
+  const presence = new PresenceBoard({ presenceDao, clock, journal });
+  const lastSeen = new LastSeen({ receiptDao, clock, node });
+  const userMgr = new UserMgr({ doorbell, reading: follow, presence, lastSeen, journal, meter });
+  const receipts = new Receipts({
+    receiptDao,
+    smsDao,
+    doorbell,
+    sessionsOf: (userId) => userMgr.sessionsOf(userId),
+    clock,
+    journal,
+  });
   const appender = new Appender({
     smsDao,
     clock,
@@ -133,9 +153,17 @@ async function joinParts(
     cursorDao,
     userDao,
     appender,
+    receipts,
     clock,
     meter,
     rate,
+    stored: () => store.stored,
+  });
+  const whyProcess = new WhyProcess({
+    smsDao,
+    receiptDao,
+    presenceDao,
+    presence,
     stored: () => store.stored,
   });
   const userProcess = new UserProcess({
@@ -147,11 +175,12 @@ async function joinParts(
     doorbell,
     reading: follow,
     presence,
+    receipts,
     clock,
     journal,
     meter,
   });
-  const processor = new Processor({ userProcess, smsProcess });
+  const processor = new Processor({ userProcess, smsProcess, whyProcess });
   const listener = new Listener({
     clock,
     journal,
@@ -166,6 +195,7 @@ async function joinParts(
     if (!store.ready) return;
     void follow.missed();
     void presence.missed();
+    void receipts.missed();
   };
   store.onReady(() => {
     smsProcess.forgetHints();
@@ -173,9 +203,11 @@ async function joinParts(
   });
   await follow.open();
   await presence.open();
+  receipts.open();
   await doorbell.open({
     rang: (conv) => follow.rang(conv),
     replaced: (userId, device, session) => userMgr.replacedElsewhere(userId, device, session),
+    received: (sender, conv, id) => receipts.heard(sender, conv, id),
     presenceChanged: (change) => presence.changed(change),
     missed,
   });
@@ -212,6 +244,7 @@ async function joinParts(
     void figures.drain();
     await listener.drain(userMgr.all());
     follow.close();
+    receipts.close();
     await presence.close();
     await figures.close();
     await cursorDao.close();

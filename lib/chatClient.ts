@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { ClientLink } from "./clientLink.ts";
 import { codes } from "./codes.ts";
+import { DeliveredMarks } from "./deliveredMarks.ts";
 import * as limits from "./limits.ts";
 import { type ClientFields, type ServerFields, type ServerMessage, encodeClient } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
@@ -35,6 +36,8 @@ export interface ChatClientEvents {
   state?: (state: ClientState) => void;
   message?: (message: Delivered) => void;
   gap?: (gap: ServerFields<"GapMes">) => void;
+  /** The other side of a private conversation has received it further than was known, up to `id` ([B-1]). */
+  delivered?: (receipt: ServerFields<"DeliveredMes">) => void;
   /** What became of a message that an earlier client had left in the outbox, or that was said again from there. */
   restored?: (sms: NewSms, outcome: SendOutcome) => void;
   /** Who came and who left; `initial`: part of the list that comes at log-in. */
@@ -79,6 +82,9 @@ export class ChatClient {
   readonly #sending: SendQueue;
   readonly #pages = new PageRequests();
   readonly #seen = new SeenMessages();
+  /** How far the other sides have received what is said to them; a server without receipts tells nothing. */
+  readonly delivered = new DeliveredMarks();
+  #privateAck: Timer | null = null;
   #timers: Timer[] = [];
   #reconnectTimer: Timer | null = null;
   /** The list of who is online is still coming, [P-1]. */
@@ -165,6 +171,14 @@ export class ChatClient {
     return this.#ask("UsersMes", fields);
   }
 
+  /**
+   * What became of a message of one's own ([B-3]). Throws an Error when there is no connection, or the server refuses:
+   * `code` 404 where it knows no such message, 400 where it knows no such question.
+   */
+  why(fields: ClientFields<"WhyMes">): Promise<ServerFields<"WhyResMes">> {
+    return this.#ask("WhyMes", fields);
+  }
+
   /** Everything up to `id` is safe here ([D-2]). */
   ack(conv: string, id: string): void {
     if (this.#state.kind === "online") this.#link?.write(encodeClient("AckMes", { conv, id }));
@@ -173,7 +187,7 @@ export class ChatClient {
   /** Acknowledges what was handed on and not acknowledged yet. */
   acknowledge(): void {
     if (this.#state.kind !== "online") return;
-    for (const { conv, id } of this.#seen.takeUnacked()) this.ack(conv, id);
+    this.#acknowledge(this.#seen.takeUnacked());
   }
 
   /** Leaves the list at once, and ends ([K-3]). */
@@ -232,6 +246,10 @@ export class ChatClient {
         return this.#sending.answered(message.fields);
       case "PresenceMes":
         return this.#presenceChanged(message.fields);
+      case "DeliveredMes":
+        return this.#received(message.fields);
+      case "WhyResMes":
+        return this.#pages.answered("WhyMes", message.fields);
       case "GapMes":
         return this.#events.gap?.(message.fields);
       case "HistoryResMes":
@@ -256,6 +274,9 @@ export class ChatClient {
       this.#listing = true;
       this.#watch();
       this.#become({ kind: "online" });
+      for (const { conv, delivered } of answer.convs ?? []) {
+        if (delivered !== undefined) this.#received({ conv, id: delivered });
+      }
       this.#settleLogin(answer);
       this.#sending.linked();
       return;
@@ -305,7 +326,25 @@ export class ChatClient {
 
   #delivered(message: Delivered): void {
     if (this.#seen.note(message.conv ?? "all", message.id ?? "")) this.#events.message?.(message);
-    if (this.#options.autoAck !== false && this.#seen.ackDue) this.acknowledge();
+    if (this.#options.autoAck === false) return;
+    if (this.#seen.ackDue) this.acknowledge();
+    else if (message.conv !== undefined && message.conv !== "all") this.#acknowledgeSoon();
+  }
+
+  /** Whoever wrote privately would like to know ([C-8]); what everybody reads can wait. */
+  #acknowledgeSoon(): void {
+    this.#privateAck ??= this.#clock.after(limits.clientPrivateAckMs, () => {
+      this.#privateAck = null;
+      this.#acknowledge(this.#seen.takeUnackedPrivate());
+    });
+  }
+
+  #acknowledge(acks: { conv: string; id: string }[]): void {
+    for (const { conv, id } of acks) this.ack(conv, id);
+  }
+
+  #received(receipt: ServerFields<"DeliveredMes">): void {
+    if (this.delivered.note(receipt.conv, receipt.id)) this.#events.delivered?.(receipt);
   }
 
   #presenceChanged({ online, offline, more }: ServerFields<"PresenceMes">): void {
@@ -318,8 +357,8 @@ export class ChatClient {
   }
 
   #ask<T>(
-    type: "HistoryMes" | "UsersMes",
-    fields: ClientFields<"HistoryMes"> | ClientFields<"UsersMes">,
+    type: "HistoryMes" | "UsersMes" | "WhyMes",
+    fields: ClientFields<"HistoryMes"> | ClientFields<"UsersMes"> | ClientFields<"WhyMes">,
   ): Promise<T> {
     if (this.#state.kind !== "online") return Promise.reject(new Error("not connected"));
     return this.#pages.ask(type, fields, (frame) => this.#link?.write(frame));
@@ -364,6 +403,8 @@ export class ChatClient {
   #letGo(reason: string): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
+    this.#privateAck?.cancel();
+    this.#privateAck = null;
     this.#link = null;
     this.#sending.unlinked();
     this.#pages.failAll(reason);

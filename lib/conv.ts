@@ -38,6 +38,14 @@ export function peerOf(conv: StoredConv, reader: number): number | null {
   return participants[0] === reader ? participants[1] : participants[0];
 }
 
+/** The other one of a private conversation of `userId`; null where there is none: "all", oneself, somebody else's. */
+export function otherSideOf(conv: StoredConv, userId: number): number | null {
+  const [low, high] = participantsOf(conv) ?? [];
+  if (low === high) return null;
+  if (low === userId) return high ?? null;
+  return high === userId ? (low ?? null) : null;
+}
+
 /** The name that `reader` uses for a stored conversation. */
 export function convFor(conv: StoredConv, reader: number): string {
   const peer = peerOf(conv, reader);

@@ -1,12 +1,13 @@
 /**
  * cursorDao: how far each device has got in each conversation (clause [D-2]). Moves are collected here and written
- * once a second, one script a user, and at a session's close; a cursor only ever moves forward.
+ * once a second, one script a user, and at a session's close; a cursor only ever moves forward. What a cursor says of a
+ * private conversation its other side may know ([B-1]): it is written in the same script, and told when it is written.
  */
 import type { Clock, Timer } from "./clock.ts";
-import type { StoredConv } from "./conv.ts";
+import { type StoredConv, otherSideOf } from "./conv.ts";
 import type { Journal } from "./journal.ts";
-import { cursorField, cursorsKey } from "./keys.ts";
-import { cursorFlushMs } from "./limits.ts";
+import { cursorField, cursorsKey, receivedKey } from "./keys.ts";
+import { acksKeptMax, cursorFlushMs } from "./limits.ts";
 import { type MessageId, formatId, laterId, parseId } from "./messageId.ts";
 import { Script, type RedisStore } from "./redis.ts";
 
@@ -16,19 +17,29 @@ export interface CursorDaoOptions {
   store: RedisStore;
   clock: Clock;
   journal: Journal;
+  /** It is written down that a user has received a private conversation up to `id`. */
+  received: (userId: number, conv: StoredConv, id: MessageId) => void;
+}
+
+interface Move {
+  conv: StoredConv;
+  id: MessageId;
 }
 
 /** The cursors of all devices, moves of this node included. */
 export class CursorDao {
   readonly #store: RedisStore;
   readonly #journal: Journal;
+  readonly #received: CursorDaoOptions["received"];
   readonly #timer: Timer;
-  #pending = new Map<number, Map<string, MessageId>>();
+  /** By user and field. */
+  #pending = new Map<number, Map<string, Move>>();
   #flushing: Promise<void> = Promise.resolve();
 
-  constructor({ store, clock, journal }: CursorDaoOptions) {
+  constructor({ store, clock, journal, received }: CursorDaoOptions) {
     this.#store = store;
     this.#journal = journal;
+    this.#received = received;
     this.#timer = clock.every(cursorFlushMs, () => void this.flush());
   }
 
@@ -40,7 +51,7 @@ export class CursorDao {
     const found = (await this.#store.call("HMGET", cursorsKey(userId), ...fields)) as (string | null)[];
     const pending = this.#pending.get(userId);
     return fields.map((field, index) => {
-      const known = [parseId(found[index] ?? ""), before?.get(field), pending?.get(field)];
+      const known = [parseId(found[index] ?? ""), before?.get(field)?.id, pending?.get(field)?.id];
       return known
         .filter((id) => id != null)
         .reduce<MessageId | null>((last, id) => (last ? laterId(last, id) : id), null);
@@ -49,11 +60,7 @@ export class CursorDao {
 
   /** Moves a cursor forward: kept at once, written at the next flush. */
   move(userId: number, device: string, conv: StoredConv, id: MessageId): void {
-    let cursors = this.#pending.get(userId);
-    if (!cursors) this.#pending.set(userId, (cursors = new Map<string, MessageId>()));
-    const field = cursorField(device, conv);
-    const before = cursors.get(field);
-    cursors.set(field, before ? laterId(before, id) : id);
+    this.#collect(userId, cursorField(device, conv), { conv, id });
   }
 
   /** Writes what was collected; what fails is kept for the next time. Never throws. */
@@ -73,18 +80,30 @@ export class CursorDao {
     await this.flush();
   }
 
-  async #write(userId: number, cursors: Map<string, MessageId>): Promise<void> {
-    const args = [...cursors].flatMap(([field, id]) => [field, formatId(id)]);
+  #collect(userId: number, field: string, move: Move): void {
+    let cursors = this.#pending.get(userId);
+    if (!cursors) this.#pending.set(userId, (cursors = new Map<string, Move>()));
+    const before = cursors.get(field);
+    cursors.set(field, before ? { conv: move.conv, id: laterId(before.id, move.id) } : move);
+  }
+
+  async #write(userId: number, cursors: Map<string, Move>): Promise<void> {
+    const args = [...cursors].flatMap(([field, { conv, id }]) => {
+      return [field, formatId(id), otherSideOf(conv, userId) === null ? "" : conv];
+    });
+    let received: string[];
     try {
-      await this.#store.run(cursorsScript, [cursorsKey(userId)], args);
+      const keys = [cursorsKey(userId), receivedKey(userId)];
+      received = (await this.#store.run(cursorsScript, keys, [acksKeptMax, ...args])) as string[];
     } catch {
       this.#journal.write("cursors_kept_back", { userId, count: cursors.size });
-      const newer = this.#pending.get(userId) ?? new Map<string, MessageId>();
-      for (const [field, id] of cursors) {
-        const moved = newer.get(field);
-        newer.set(field, moved ? laterId(moved, id) : id);
-      }
-      this.#pending.set(userId, newer);
+      for (const [field, move] of cursors) this.#collect(userId, field, move);
+      return;
+    }
+    // Told whether it moved or not: the answer to the call that moved it may have been lost.
+    for (const [index, { conv }] of [...cursors.values()].entries()) {
+      const id = parseId(received[index] ?? "");
+      if (id) this.#received(userId, conv, id);
     }
   }
 }

@@ -1,20 +1,42 @@
--- cursors: moves cursors of one user forward, never back ([D-2]).
--- KEYS  1 hash of cursors
--- ARGV  pairs: field, id
--- returns how many moved
-local moved = 0
-for i = 1, #ARGV, 2 do
-  local old = redis.call('HGET', KEYS[1], ARGV[i])
-  local forward = true
-  if old then
-    local oldEpoch, oldSeq = string.match(old, '^(%d+)-(%d+)$')
-    local epoch, seq = string.match(ARGV[i + 1], '^(%d+)-(%d+)$')
-    oldEpoch, oldSeq, epoch, seq = tonumber(oldEpoch), tonumber(oldSeq), tonumber(epoch), tonumber(seq)
-    forward = epoch > oldEpoch or (epoch == oldEpoch and seq > oldSeq)
-  end
-  if forward then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-    moved = moved + 1
-  end
+-- cursors: moves cursors of one user forward, never back ([D-2]), and with them how far the user has received private
+-- conversations, and when ([B-1], [B-4]). A repeat changes nothing but times.
+-- KEYS  1 hash of cursors   2 hash of what was received
+-- ARGV  1 most acknowledgements kept of a device and conversation
+--       then for each cursor: field, id, private conversation whose other side is told ("" = none)
+-- returns for each cursor the id up to which that conversation was received, "" where nobody is told
+local clock = redis.call('TIME')
+local now = string.format('%d', tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000))
+
+local function isLater(id, old)
+  local oldEpoch, oldSeq = string.match(old or '', '^(%d+)-(%d+)')
+  if not oldEpoch then return true end
+  local epoch, seq = string.match(id, '^(%d+)-(%d+)$')
+  oldEpoch, oldSeq, epoch, seq = tonumber(oldEpoch), tonumber(oldSeq), tonumber(epoch), tonumber(seq)
+  return epoch > oldEpoch or (epoch == oldEpoch and seq > oldSeq)
 end
-return moved
+
+local results = {}
+for i = 2, #ARGV, 3 do
+  local field, id, conv = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if isLater(id, redis.call('HGET', KEYS[1], field)) then redis.call('HSET', KEYS[1], field, id) end
+  local received = ''
+  if conv ~= '' then
+    received = redis.call('HGET', KEYS[2], conv)
+    if isLater(id, received) then
+      redis.call('HSET', KEYS[2], conv, id)
+      received = id
+    end
+    local acks = redis.call('HGET', KEYS[2], field)
+    if isLater(id, acks) then
+      local kept, count = { id .. '@' .. now }, 1
+      for ack in string.gmatch(acks or '', '%S+') do
+        if count >= tonumber(ARGV[1]) then break end
+        count = count + 1
+        kept[count] = ack
+      end
+      redis.call('HSET', KEYS[2], field, table.concat(kept, ' '))
+    end
+  end
+  results[#results + 1] = received
+end
+return results

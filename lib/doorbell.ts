@@ -1,5 +1,6 @@
 /**
- * doorbell: hints between nodes that a conversation has grown, that a device has logged in, or that presence changed.
+ * doorbell: hints between nodes that a conversation has grown, that a device has logged in, that a private message was
+ * received, or that presence changed.
  * A hint may be lost or come twice: the log is the truth, the sweep heals what is missed. One channel for the room,
  * one for each user who has a session here, one for presence.
  */
@@ -10,6 +11,7 @@ import type { Journal } from "./journal.ts";
 import { reasonOf } from "./journal.ts";
 import { presenceBell, roomBell, userBell } from "./keys.ts";
 import { readRetryMs, subscribeSliceUsers } from "./limits.ts";
+import { type MessageId, formatId, parseId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -18,6 +20,8 @@ export interface DoorbellListener {
   rang(conv: StoredConv): void;
   /** A device of a user has logged in somewhere: older sessions of it, other than `session`, have to go. */
   replaced(userId: number, device: string, session: string): void;
+  /** The other side of a private conversation of `sender` has received it up to `id`. */
+  received(sender: number, conv: StoredConv, id: MessageId): void;
   /** The presence script published a change (its JSON). */
   presenceChanged(change: string): void;
   /** Hints may have been missed: look everywhere. */
@@ -111,6 +115,11 @@ export class Doorbell {
     this.#publish(userBell(userId), `device ${userId} ${device} ${session}`);
   }
 
+  /** Tells other nodes that the other side of the sender's conversation has received it up to `id`. */
+  ringReceived(sender: number, conv: StoredConv, id: MessageId): void {
+    this.#publish(userBell(sender), `received ${sender} ${conv} ${formatId(id)}`);
+  }
+
   close(): void {
     this.#ping.cancel();
     this.#listener = null;
@@ -161,10 +170,11 @@ export class Doorbell {
   #heard(channel: string, text: string): void {
     if (!this.#listener) return;
     if (channel === presenceBell) return this.#listener.presenceChanged(text);
-    const [node, kind, first = "", device = "", session = ""] = text.split(" ");
+    const [node, kind, first = "", second = "", third = ""] = text.split(" ");
     if (node === this.#node) return;
     this.#meter.doorbellsHeard++;
     if (kind === "conv") this.#listener.rang(first);
-    else if (kind === "device") this.#listener.replaced(Number(first), device, session);
+    else if (kind === "device") this.#listener.replaced(Number(first), second, third);
+    else if (kind === "received") this.#listener.received(Number(first), second, parseId(third) ?? zeroId);
   }
 }

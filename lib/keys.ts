@@ -14,6 +14,11 @@ export const midsKey = (conv: StoredConv): string => `{c:${conv}}:mids`;
 export const convsKey = (userId: number): string => `{u:${userId}}:convs`;
 export const cursorsKey = (userId: number): string => `{u:${userId}}:cursors`;
 export const tokensKey = (userId: number): string => `{u:${userId}}:tokens`;
+/** What the user's devices have received of private conversations, [B-1]: `<conv>` -> id, the furthest of them all;
+ * `<device>|<conv>` (as in the cursors) -> its latest acknowledgements, `<id>@<Unix ms>` each, the newest first. */
+export const receivedKey = (userId: number): string => `{u:${userId}}:received`;
+/** When each shown device was last here, [B-4]: device -> `on <Unix ms> <node>` or `off <Unix ms>`. */
+export const seenKey = (userId: number): string => `{u:${userId}}:seen`;
 /** Field of the cursors hash. */
 export const cursorField = (device: string, conv: StoredConv): string => `${device}|${conv}`;
 

@@ -96,6 +96,10 @@ export const promiseReadMs = 10_000;
 export const redisFailureSayMs = 1_000;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
+export const acksKeptMax = 16;
+export const receiptsAwaitedMax = 100_000;
+export const receiptsSweepMs = 30_000;
+export const receiptsSweepConvsMax = 1_000;
 export const tokenLifeMs = 30 * 24 * 3600 * 1000;
 export const tokenBytes = 32;
 export const knownUsersMax = 200_000;
@@ -146,6 +150,7 @@ export const clientConnectDeadlineMs = 10_000;
 export const clientPingMs = 5_000;
 export const clientSilenceMaxMs = 10_000;
 export const clientAckMs = 5_000;
+export const clientPrivateAckMs = 500;
 export const clientAckMessages = 500;
 export const clientRetryMs = 500;
 export const clientReconnectFirstMs = 250;
@@ -195,6 +200,7 @@ assertRelation(
   storeSilenceMs < storeDeadlineMs,
   "a dead link is given up before its calls, so that their repeat is on a fresh one",
 );
+assertRelation(clientPrivateAckMs + cursorFlushMs <= 2_000, "a receipt within 2 s, [B-2]");
 assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
 assertRelation(leaseMs < figuresKeptMs, "a node's figures outlive its lease");
 assertRelation(drainDeadlineMs < workerDrainDeadlineMs, "a worker has its time to drain");

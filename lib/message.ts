@@ -62,6 +62,16 @@ const deliveredMessage = {
 } satisfies Shape;
 
 const person = object({ userId, userName: anyText });
+const stored = oneOf("memory", "disk", "replica");
+
+/** A device of the other side, [B-4]: of what kind, whether it has the message, whether it is there. */
+const deviceState = object({
+  kind: anyText,
+  acked: flag,
+  ackedTime: optional(count),
+  online: flag,
+  since: optional(count),
+});
 
 /** What a client may say. */
 export const clientShapes = {
@@ -86,6 +96,7 @@ export const clientShapes = {
     limit: optional(integer(1, limits.historyPageMaxMessages)),
   },
   UsersMes: { after: optional(integer(0)), limit: optional(integer(1, limits.usersPageMaxUsers)) },
+  WhyMes: { conv, id },
   PingMes: { n: integer(0) },
   LogoutMes: {},
 } satisfies Record<string, Shape>;
@@ -100,7 +111,9 @@ export const serverShapes = {
     userName: optional(anyText),
     token: optional(anyText),
     online: optional(count),
-    convs: optional(list(object({ conv, userName: anyText, head: id, cursor: id, unread: count }))),
+    convs: optional(
+      list(object({ conv, userName: anyText, head: id, cursor: id, unread: count, delivered: optional(id) })),
+    ),
     more: optional(flag),
     limits: optional(integersByName),
     time: optional(count),
@@ -116,11 +129,13 @@ export const serverShapes = {
     conv: optional(conv),
     id: optional(id),
     time: optional(count),
-    stored: optional(oneOf("memory", "disk", "replica")),
+    stored: optional(stored),
     retryMs: optional(count),
   },
   HistoryResMes: { code, error: anyText, conv, messages: list(object(deliveredMessage)), more: flag },
   UsersResMes: { code, total: count, users: list(person), more: flag },
+  DeliveredMes: { conv, id },
+  WhyResMes: { code, error: anyText, conv, id, time: count, stored, devices: list(deviceState) },
   GapMes: { conv, after: id, before: id, count, reason: oneOf("trimmed", "lost", "skipped") },
   PongMes: { n: count },
   GoAwayMes: { code, reason: anyText, retryMs: optional(count) },
@@ -135,6 +150,8 @@ export type ClientMessage = { [T in ClientType]: { type: T; fields: ClientFields
 export type ServerMessage = { [T in ServerType]: { type: T; fields: ServerFields<T> } }[ServerType];
 /** How safely a message was stored before its sender was told, [S-3]. */
 export type Stored = NonNullable<ServerFields<"SmsResMes">["stored"]>;
+/** What is known of one device of the other side, [B-4]. */
+export type DeviceState = ServerFields<"WhyResMes">["devices"][number];
 
 /** A message that was understood, or why it was refused: `of` is its type, `mid` the sender's, where readable. */
 export type Decoded<M> = M | { type: null; of: string; mid?: string; error: CodedError };

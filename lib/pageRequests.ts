@@ -1,12 +1,12 @@
 /**
- * pageRequests: what a client has asked for and not got yet: pages of history and of who is online. Answers come in the
- * order of their requests ([M-5]); those of one connection end with it.
+ * pageRequests: what a client has asked for and not got yet: pages of history and of who is online, and what became of a
+ * message. Answers come in the order of their requests ([M-5]); those of one connection end with it.
  */
 import type { ClientFields } from "./message.ts";
 import { clientOutgoingMax } from "./limits.ts";
 import { encodeClient } from "./message.ts";
 
-type PageType = "HistoryMes" | "UsersMes";
+type PageType = "HistoryMes" | "UsersMes" | "WhyMes";
 
 interface Asked {
   type: PageType;

@@ -15,6 +15,7 @@ import {
 import type { Session } from "./session.ts";
 import type { SmsProcess } from "./smsProcess.ts";
 import type { Knocking, UserProcess } from "./userProcess.ts";
+import type { WhyProcess } from "./whyProcess.ts";
 
 /** What goes back for one request. */
 export interface Answer {
@@ -42,6 +43,7 @@ interface Rule<T extends ClientType> {
 export interface ProcessorOptions {
   userProcess: UserProcess;
   smsProcess: SmsProcess;
+  whyProcess: WhyProcess;
 }
 
 const nothing: Answer = { frames: [] };
@@ -54,7 +56,7 @@ export class Processor {
   readonly #smsProcess: SmsProcess;
   readonly #rules: { [T in ClientType]: Rule<T> };
 
-  constructor({ userProcess, smsProcess }: ProcessorOptions) {
+  constructor({ userProcess, smsProcess, whyProcess }: ProcessorOptions) {
     this.#userProcess = userProcess;
     this.#smsProcess = smsProcess;
     this.#rules = {
@@ -85,6 +87,11 @@ export class Processor {
         when: "after log-in",
         alone: false,
         handle: (_peer, fields) => ({ frames: [this.#userProcess.users(fields)] }),
+      },
+      WhyMes: {
+        when: "after log-in",
+        alone: true,
+        handle: async (peer, fields) => ({ frames: [await whyProcess.why(sessionOf(peer), fields)] }),
       },
       PingMes: {
         when: "after log-in",

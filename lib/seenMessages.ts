@@ -31,9 +31,18 @@ export class SeenMessages {
 
   /** What AckMes has to say, and then counts as said. */
   takeUnacked(): { conv: string; id: string }[] {
-    const acks = [...this.#unacked].map(([conv, id]) => ({ conv, id: formatId(id) }));
-    this.#unacked.clear();
     this.#unackedCount = 0;
-    return acks;
+    return this.#take(() => true);
+  }
+
+  /** The same of private conversations only. */
+  takeUnackedPrivate(): { conv: string; id: string }[] {
+    return this.#take((conv) => conv !== "all");
+  }
+
+  #take(isWanted: (conv: string) => boolean): { conv: string; id: string }[] {
+    const wanted = [...this.#unacked].filter(([conv]) => isWanted(conv));
+    for (const [conv] of wanted) this.#unacked.delete(conv);
+    return wanted.map(([conv, id]) => ({ conv, id: formatId(id) }));
   }
 }

@@ -36,6 +36,16 @@ export interface Reader {
   position: MessageId;
 }
 
+/** How far the other sides of its private conversations have received them, as one session was told ([B-2]). */
+export interface ReceiptsTold {
+  /** Set when LoginResMes was written. */
+  live: boolean;
+  /** Only goes up. */
+  readonly told: Map<StoredConv, MessageId>;
+  /** Told as soon as its connection drains. */
+  readonly untold: Set<StoredConv>;
+}
+
 export interface SessionFacts {
   userId: number;
   userName: string;
@@ -65,6 +75,7 @@ export class Session {
   /** Null for a modern session. */
   readonly legacy: LegacyOutput | null;
   readonly readers = new Map<StoredConv, Reader>();
+  readonly receipts: ReceiptsTold = { live: false, told: new Map(), untold: new Set() };
   closed = false;
 
   constructor(facts: SessionFacts, output: Output, legacy: LegacyOutput | null) {

@@ -91,6 +91,12 @@ export class SmsDao {
     return this.#range("XREVRANGE", conv, before ? `(${formatId(before)}` : "+", "-", count);
   }
 
+  /** One message, or null where it is not there. */
+  async find(conv: StoredConv, id: MessageId): Promise<Entry | null> {
+    const [entry] = await this.#range("XRANGE", conv, formatId(id), formatId(id), 1);
+    return entry ?? null;
+  }
+
   /** Of the `most` newest messages up to `head`: the oldest one, and the oldest one kept at all; null: empty log. */
   async seek(
     conv: StoredConv,

@@ -14,6 +14,7 @@ import { compareIds, earlierId, formatId, parseId, zeroId } from "./messageId.ts
 import { deliveredFields } from "./delivered.ts";
 import type { Meter } from "./meter.ts";
 import { Bucket } from "./rate.ts";
+import type { Receipts } from "./receipts.ts";
 import { repeatUntilDue } from "./repeat.ts";
 import type { Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
@@ -24,6 +25,7 @@ export interface SmsProcessOptions {
   cursorDao: CursorDao;
   userDao: UserDao;
   appender: Appender;
+  receipts: Receipts;
   clock: Clock;
   meter: Meter;
   /** Messages a second for one session; 0 = no throttling. */
@@ -63,6 +65,7 @@ export class SmsProcess {
     const { userId: sender, device, userName: name, sex } = session;
     const message = { sender, device, mid, name, sex, content };
     const { id, time } = await this.#options.appender.append(stored, message, dueMs);
+    this.#options.receipts.awaits(session.userId, stored, id);
     const { clock, meter } = this.#options;
     meter.timings?.answer.observe((clock.monotonicMs() - acceptedMs) / 1000);
     return encodeServer("SmsResMes", {

@@ -1,5 +1,5 @@
 -- token: gives a device of a user a new token, after checking the one it came with ([L-4], [L-5]).
--- KEYS  1 hash of tokens   2 hash of cursors of the same user
+-- KEYS  1 hash of tokens   2 hash of cursors   3 hash of what was received   4 hash of last seen, of the same user
 -- ARGV  1 device   2 hash of the new token   3 expiry of the new token, Unix ms   4 most devices
 --       5 hash of the token it came with, "" when it came with the password
 -- returns 1 done, 0 the token does not fit or has expired
@@ -27,9 +27,12 @@ if not record and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
   end
   redis.call('HDEL', KEYS[1], oldest)
   local prefix = oldest .. '|'
-  for _, field in ipairs(redis.call('HKEYS', KEYS[2])) do
-    if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', KEYS[2], field) end
+  for key = 2, 3 do
+    for _, field in ipairs(redis.call('HKEYS', KEYS[key])) do
+      if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', KEYS[key], field) end
+    end
   end
+  redis.call('HDEL', KEYS[4], oldest)
 end
 redis.call('HSET', KEYS[1], ARGV[1],
   cjson.encode({ hash = ARGV[2], previousHash = previous, expires = tonumber(ARGV[3]) }))

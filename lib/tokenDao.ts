@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "./clock.ts";
-import { cursorsKey, tokensKey } from "./keys.ts";
+import { cursorsKey, receivedKey, seenKey, tokensKey } from "./keys.ts";
 import { devicesPerUserMax, tokenBytes, tokenLifeMs } from "./limits.ts";
 import { Script, type RedisStore } from "./redis.ts";
 
@@ -29,7 +29,8 @@ export class TokenDao {
     const expires = this.#clock.wallMs() + tokenLifeMs;
     const hash = presented === null ? "" : hashOf(presented);
     const args = [device, hashOf(token), expires, devicesPerUserMax, hash];
-    const done = await this.#store.run(tokenScript, [tokensKey(userId), cursorsKey(userId)], args);
+    const keys = [tokensKey(userId), cursorsKey(userId), receivedKey(userId), seenKey(userId)];
+    const done = await this.#store.run(tokenScript, keys, args);
     return done === 1 ? token : null;
   }
 

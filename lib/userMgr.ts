@@ -5,6 +5,7 @@
 import { codes } from "./codes.ts";
 import type { Doorbell } from "./doorbell.ts";
 import type { Journal } from "./journal.ts";
+import type { LastSeen } from "./lastSeen.ts";
 import { encodeServer } from "./message.ts";
 import type { Meter } from "./meter.ts";
 import type { Presence, Reading, Session } from "./session.ts";
@@ -13,6 +14,7 @@ export interface UserMgrOptions {
   doorbell: Doorbell;
   reading: Reading;
   presence: Presence;
+  lastSeen: LastSeen;
   journal: Journal;
   meter: Meter;
 }
@@ -22,15 +24,17 @@ export class UserMgr {
   readonly #doorbell: Doorbell;
   readonly #reading: Reading;
   readonly #presence: Presence;
+  readonly #lastSeen: LastSeen;
   readonly #journal: Journal;
   readonly #meter: Meter;
   readonly #sessions = new Map<number, Set<Session>>();
   #count = 0;
 
-  constructor({ doorbell, reading, presence, journal, meter }: UserMgrOptions) {
+  constructor({ doorbell, reading, presence, lastSeen, journal, meter }: UserMgrOptions) {
     this.#doorbell = doorbell;
     this.#reading = reading;
     this.#presence = presence;
+    this.#lastSeen = lastSeen;
     this.#journal = journal;
     this.#meter = meter;
   }
@@ -58,6 +62,7 @@ export class UserMgr {
     this.#count++;
     this.#meter.sessionsOpened++;
     this.#presence.came(session);
+    this.#lastSeen.came(session);
     if (session.legacy === null) {
       this.#replace(session, false);
       this.#doorbell.ringReplaced(session.userId, session.device, session.key);
@@ -96,6 +101,7 @@ export class UserMgr {
     this.#count--;
     this.#reading.stop(session);
     this.#presence.left(session, moved);
+    this.#lastSeen.left(session, moved);
     this.#doorbell.release(session.userId);
     this.#journal.write("session_closed", {
       userId: session.userId,

@@ -4,14 +4,15 @@
  */
 import type { Clock } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
-import { convFor } from "./conv.ts";
+import { allConv, convFor } from "./conv.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import { type ClientFields, encodeServer } from "./message.ts";
-import { formatId, parseId } from "./messageId.ts";
+import { formatId, parseId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
 import { type PasswordHasher, samePlainPassword } from "./password.ts";
+import type { Receipts } from "./receipts.ts";
 import { repeatUntilDue } from "./repeat.ts";
 import type { ConvState, LegacyOutput, Output, Presence, Reading } from "./session.ts";
 import { Session } from "./session.ts";
@@ -33,6 +34,7 @@ export interface UserProcessOptions {
   doorbell: Doorbell;
   reading: Reading;
   presence: Presence;
+  receipts: Receipts;
   clock: Clock;
   journal: Journal;
   meter: Meter;
@@ -127,14 +129,20 @@ export class UserProcess {
 
   /** LoginResMes 200 of a modern session ([L-3]). */
   async modernAnswer(session: Session, token: string, convs: ConvState[]): Promise<Buffer> {
-    const { presence, clock, userDao } = this.#options;
+    const { presence, receipts, clock, userDao } = this.#options;
     const told = convs.slice(0, limits.loginConvsMax);
-    const names = await Promise.all(
-      told.map(async ({ conv }) => {
-        const peer = Number(convFor(conv, session.userId).slice(2));
-        return Number.isNaN(peer) ? "" : ((await userDao.nameOf(peer)) ?? "");
-      }),
-    );
+    const [names, delivered] = await Promise.all([
+      Promise.all(
+        told.map(async ({ conv }) => {
+          const peer = Number(convFor(conv, session.userId).slice(2));
+          return Number.isNaN(peer) ? "" : ((await userDao.nameOf(peer)) ?? "");
+        }),
+      ),
+      receipts.atLogin(
+        session,
+        told.map(({ conv }) => conv),
+      ),
+    ]);
     return encodeServer("LoginResMes", {
       code: codes.ok,
       error: "",
@@ -147,6 +155,7 @@ export class UserProcess {
         head: formatId(head),
         cursor: formatId(cursor),
         unread,
+        ...(conv !== allConv && { delivered: formatId(delivered[index] ?? zeroId) }),
       })),
       more: convs.length > told.length,
       limits: { ...limits.toldLimits },
@@ -154,11 +163,12 @@ export class UserProcess {
     });
   }
 
-  /** Presence and messages begin to flow. Call when LoginResMes was written ([G-1], [P-1]). */
+  /** Presence, messages and receipts begin to flow. Call when LoginResMes was written ([G-1], [P-1]). */
   start(session: Session): void {
     if (session.closed) return;
     this.#options.presence.start(session);
     this.#options.reading.start(session);
+    this.#options.receipts.start(session);
   }
 
   /** The connection of the session has ended, or it logs out. */

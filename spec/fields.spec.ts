@@ -131,6 +131,7 @@ const fields: { [T in ClientType]: Record<string, Field> } = {
   AckMes: { conv: must(conv), id: must(id) },
   HistoryMes: { conv: must(conv), before: may(id), after: may(id), limit: may(upTo(200)) },
   UsersMes: { after: may(count), limit: may(upTo(500)) },
+  WhyMes: { conv: must(conv), id: must(id) },
   PingMes: { n: must(count) },
   LogoutMes: {},
 };

@@ -30,7 +30,7 @@ test("[D-2] a cursor that is just being written is read as it was moved", async 
   const journal: Journal = { write: () => undefined };
   const store = await connectRedis({ url: redis.url, journal, role: "store" });
   t.after(() => store.close());
-  const cursors = new CursorDao({ store, clock: new ManualClock(), journal });
+  const cursors = new CursorDao({ store, clock: new ManualClock(), journal, received: () => undefined });
   for (let seq = 1; seq <= 20; seq++) {
     cursors.move(100, "d", "all", { epoch: 1, seq });
     const reading = cursors.read(100, "d", ["all"]);
@@ -74,7 +74,13 @@ test("[L-7] two log-ins of one user at once: neither goes on before it is listen
   const doorbell = new Doorbell({ store, clock: new ManualClock(), journal, meter: new Meter(), node: "n" });
   t.after(() => doorbell.close());
   const ignored = (): void => undefined;
-  await doorbell.open({ rang: ignored, replaced: ignored, presenceChanged: ignored, missed: ignored });
+  await doorbell.open({
+    rang: ignored,
+    replaced: ignored,
+    received: ignored,
+    presenceChanged: ignored,
+    missed: ignored,
+  });
   const order: string[] = [];
   const held = ["first", "second"].map((name) => doorbell.hold(300).then(() => order.push(name)));
   await Promise.all(held);

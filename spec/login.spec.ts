@@ -145,7 +145,14 @@ test("[L-3] convs: all, and private ones with unread; others' messages only are 
   assert.equal(unreadOf(answer, "u:3031"), 700, "1,000 behind: 700 of them are bob's");
   assert.equal(unreadOf(answer, "u:3032"), undefined, "one's own are never unread");
   const [all, withBob] = answer.convs as Data[];
-  assert.deepEqual(Object.keys(withBob ?? {}).sort(), ["conv", "cursor", "head", "unread", "userName"]);
+  assert.deepEqual(Object.keys(withBob ?? {}).sort(), [
+    "conv",
+    "cursor",
+    "delivered",
+    "head",
+    "unread",
+    "userName",
+  ]);
   assert.deepEqual([all?.userName, withBob?.userName], ["", "user3031"]);
   const heads = bob.all("SmsResMes").concat(alice.all("SmsResMes"));
   const newest = heads.filter(({ conv }) => conv === "u:3031").at(-1);

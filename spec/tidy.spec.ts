@@ -26,7 +26,7 @@ const layers: Record<string, string[]> = {
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
-    ...["throttleDao", "presenceDao", "nodesDao"],
+    ...["throttleDao", "presenceDao", "nodesDao", "receiptDao"],
   ],
   people: [
     ...[
@@ -38,6 +38,10 @@ const layers: Record<string, string[]> = {
       "userMgr",
       "userProcess",
       "smsProcess",
+      "deviceKind",
+      "lastSeen",
+      "receipts",
+      "whyProcess",
       "processor",
     ],
   ],
@@ -55,7 +59,7 @@ const layers: Record<string, string[]> = {
   operator: ["metrics", "figures", "operatorPort"],
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
-    ...["stateFiles", "tokenStore", "deviceName", "clientFlags"],
+    ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags"],
     ...["displayText", "lineEditor", "ask", "terminal", "pipe", "menus", "chatView"],
   ],
 };

@@ -89,6 +89,7 @@ export const clientArbitraries: { [T in ClientType]: fc.Arbitrary<ClientFields<T
   AckMes: recordOf({ conv, id }, ["conv", "id"]),
   HistoryMes: recordOf({ conv, before: id, after: id, limit: fc.integer({ min: 1, max: 200 }) }, ["conv"]),
   UsersMes: recordOf({ after: count, limit: fc.integer({ min: 1, max: 500 }) }, []),
+  WhyMes: recordOf({ conv, id }, ["conv", "id"]),
   PingMes: recordOf({ n: count }, ["n"]),
   LogoutMes: recordOf({}, []),
 };
@@ -104,7 +105,7 @@ export const serverArbitraries: { [T in ServerType]: fc.Arbitrary<ServerFields<T
       token: text,
       online: count,
       convs: fc.array(
-        recordOf({ conv, userName: text, head: id, cursor: id, unread: count }, [
+        recordOf({ conv, userName: text, head: id, cursor: id, unread: count, delivered: id }, [
           "conv",
           "userName",
           "head",
@@ -159,6 +160,25 @@ export const serverArbitraries: { [T in ServerType]: fc.Arbitrary<ServerFields<T
       reason: fc.constantFrom("trimmed" as const, "lost" as const, "skipped" as const),
     },
     ["conv", "after", "before", "count", "reason"],
+  ),
+  DeliveredMes: recordOf({ conv, id }, ["conv", "id"]),
+  WhyResMes: recordOf(
+    {
+      code,
+      error: text,
+      conv,
+      id,
+      time: count,
+      stored: fc.constantFrom("memory" as const, "disk" as const, "replica" as const),
+      devices: fc.array(
+        recordOf({ kind: text, acked: fc.boolean(), ackedTime: count, online: fc.boolean(), since: count }, [
+          "kind",
+          "acked",
+          "online",
+        ]),
+      ),
+    },
+    ["code", "error", "conv", "id", "time", "stored", "devices"],
   ),
   PongMes: recordOf({ n: count }, ["n"]),
   GoAwayMes: recordOf({ code, reason: text, retryMs: count }, ["code", "reason"]),
