@@ -14,6 +14,7 @@ import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
 import { LastSeen } from "./lib/lastSeen.ts";
 import { Listener } from "./lib/listener.ts";
+import { LoginDao } from "./lib/loginDao.ts";
 import { type Gauges, Meter } from "./lib/meter.ts";
 import { openMetrics } from "./lib/metrics.ts";
 import { newNodeName } from "./lib/nodeName.ts";
@@ -120,6 +121,7 @@ async function joinParts(
     clock,
     journal,
     received: (userId, conv, id) => receipts.acknowledged(userId, conv, id),
+    newestLogin: (userId, device, login) => userMgr.replacedElsewhere(userId, device, login),
   });
   const receiptDao = new ReceiptDao(store);
   const presenceDao = new PresenceDao(store, node);
@@ -129,7 +131,16 @@ async function joinParts(
   const follow = new Follow({ smsDao, cursorDao, clock, journal, meter });
   const presence = new PresenceBoard({ presenceDao, clock, journal });
   const lastSeen = new LastSeen({ receiptDao, clock, node });
-  const userMgr = new UserMgr({ doorbell, reading: follow, presence, lastSeen, journal, meter });
+  const userMgr = new UserMgr({
+    loginDao: new LoginDao(store, node),
+    doorbell,
+    reading: follow,
+    presence,
+    lastSeen,
+    clock,
+    journal,
+    meter,
+  });
   const receipts = new Receipts({
     receiptDao,
     smsDao,
@@ -196,6 +207,7 @@ async function joinParts(
     void follow.missed();
     void presence.missed();
     void receipts.missed();
+    void userMgr.missed();
   };
   store.onReady(() => {
     smsProcess.forgetHints();
@@ -206,7 +218,7 @@ async function joinParts(
   receipts.open();
   await doorbell.open({
     rang: (conv) => follow.rang(conv),
-    replaced: (userId, device, session) => userMgr.replacedElsewhere(userId, device, session),
+    replaced: (userId, device, login) => userMgr.replacedElsewhere(userId, device, login),
     received: (sender, conv, id) => receipts.heard(sender, conv, id),
     presenceChanged: (change) => presence.changed(change),
     missed,

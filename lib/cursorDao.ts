@@ -6,7 +6,7 @@
 import type { Clock, Timer } from "./clock.ts";
 import { type StoredConv, otherSideOf } from "./conv.ts";
 import type { Journal } from "./journal.ts";
-import { cursorField, cursorsKey, receivedKey } from "./keys.ts";
+import { cursorField, cursorsKey, loginField, receivedKey } from "./keys.ts";
 import { acksKeptMax, cursorFlushMs } from "./limits.ts";
 import { type MessageId, formatId, laterId, parseId } from "./messageId.ts";
 import { Script, type RedisStore } from "./redis.ts";
@@ -19,9 +19,12 @@ export interface CursorDaoOptions {
   journal: Journal;
   /** It is written down that a user has received a private conversation up to `id`. */
   received: (userId: number, conv: StoredConv, id: MessageId) => void;
+  /** Which log-in of a device is its newest one, as every write of its cursors brings home ([L-7]). */
+  newestLogin: (userId: number, device: string, login: number) => void;
 }
 
 interface Move {
+  device: string;
   conv: StoredConv;
   id: MessageId;
 }
@@ -31,15 +34,17 @@ export class CursorDao {
   readonly #store: RedisStore;
   readonly #journal: Journal;
   readonly #received: CursorDaoOptions["received"];
+  readonly #newestLogin: CursorDaoOptions["newestLogin"];
   readonly #timer: Timer;
   /** By user and field. */
   #pending = new Map<number, Map<string, Move>>();
   #flushing: Promise<void> = Promise.resolve();
 
-  constructor({ store, clock, journal, received }: CursorDaoOptions) {
+  constructor({ store, clock, journal, received, newestLogin }: CursorDaoOptions) {
     this.#store = store;
     this.#journal = journal;
     this.#received = received;
+    this.#newestLogin = newestLogin;
     this.#timer = clock.every(cursorFlushMs, () => void this.flush());
   }
 
@@ -60,7 +65,7 @@ export class CursorDao {
 
   /** Moves a cursor forward: kept at once, written at the next flush. */
   move(userId: number, device: string, conv: StoredConv, id: MessageId): void {
-    this.#collect(userId, cursorField(device, conv), { conv, id });
+    this.#collect(userId, cursorField(device, conv), { device, conv, id });
   }
 
   /** Writes what was collected; what fails is kept for the next time. Never throws. */
@@ -84,26 +89,28 @@ export class CursorDao {
     let cursors = this.#pending.get(userId);
     if (!cursors) this.#pending.set(userId, (cursors = new Map<string, Move>()));
     const before = cursors.get(field);
-    cursors.set(field, before ? { conv: move.conv, id: laterId(before.id, move.id) } : move);
+    cursors.set(field, before ? { ...move, id: laterId(before.id, move.id) } : move);
   }
 
   async #write(userId: number, cursors: Map<string, Move>): Promise<void> {
-    const args = [...cursors].flatMap(([field, { conv, id }]) => {
-      return [field, formatId(id), otherSideOf(conv, userId) === null ? "" : conv];
+    const args = [...cursors].flatMap(([field, { device, conv, id }]) => {
+      const told = otherSideOf(conv, userId) === null ? "" : conv;
+      return [field, formatId(id), told, loginField(device)];
     });
-    let received: string[];
+    let results: string[];
     try {
       const keys = [cursorsKey(userId), receivedKey(userId)];
-      received = (await this.#store.run(cursorsScript, keys, [acksKeptMax, ...args])) as string[];
+      results = (await this.#store.run(cursorsScript, keys, [acksKeptMax, ...args])) as string[];
     } catch {
       this.#journal.write("cursors_kept_back", { userId, count: cursors.size });
       for (const [field, move] of cursors) this.#collect(userId, field, move);
       return;
     }
     // Told whether it moved or not: the answer to the call that moved it may have been lost.
-    for (const [index, { conv }] of [...cursors.values()].entries()) {
-      const id = parseId(received[index] ?? "");
+    for (const [index, { device, conv }] of [...cursors.values()].entries()) {
+      const id = parseId(results[2 * index] ?? "");
       if (id) this.#received(userId, conv, id);
+      this.#newestLogin(userId, device, Number(results[2 * index + 1]));
     }
   }
 }

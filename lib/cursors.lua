@@ -2,8 +2,10 @@
 -- conversations, and when ([B-1], [B-4]). A repeat changes nothing but times.
 -- KEYS  1 hash of cursors   2 hash of what was received
 -- ARGV  1 most acknowledgements kept of a device and conversation
---       then for each cursor: field, id, private conversation whose other side is told ("" = none)
--- returns for each cursor the id up to which that conversation was received, "" where nobody is told
+--       then for each cursor: field, id, private conversation whose other side is told ("" = none), field of the
+--       newest log-in of its device
+-- returns for each cursor the id up to which that conversation was received, "" where nobody is told; and the number of
+-- the newest log-in of its device, "" where none is known
 local clock = redis.call('TIME')
 local now = string.format('%d', tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000))
 
@@ -16,7 +18,7 @@ local function isLater(id, old)
 end
 
 local results = {}
-for i = 2, #ARGV, 3 do
+for i = 2, #ARGV, 4 do
   local field, id, conv = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if isLater(id, redis.call('HGET', KEYS[1], field)) then redis.call('HSET', KEYS[1], field, id) end
   local received = ''
@@ -38,5 +40,6 @@ for i = 2, #ARGV, 3 do
     end
   end
   results[#results + 1] = received
+  results[#results + 1] = redis.call('HGET', KEYS[1], ARGV[i + 3]) or ''
 end
 return results

@@ -18,8 +18,8 @@ import type { RedisStore } from "./redis.ts";
 export interface DoorbellListener {
   /** The conversation of this channel has grown: `conv` is its stored name. */
   rang(conv: StoredConv): void;
-  /** A device of a user has logged in somewhere: older sessions of it, other than `session`, have to go. */
-  replaced(userId: number, device: string, session: string): void;
+  /** A device of a user has logged in elsewhere: sessions of it from earlier log-ins than `login` have to go. */
+  replaced(userId: number, device: string, login: number): void;
   /** The other side of a private conversation of `sender` has received it up to `id`. */
   received(sender: number, conv: StoredConv, id: MessageId): void;
   /** The presence script published a change (its JSON). */
@@ -110,11 +110,6 @@ export class Doorbell {
     for (const bell of users ? new Set(users.map(userBell)) : [roomBell]) this.#publish(bell, `conv ${conv}`);
   }
 
-  /** Tells other nodes that `session` is now the one of this device. */
-  ringReplaced(userId: number, device: string, session: string): void {
-    this.#publish(userBell(userId), `device ${userId} ${device} ${session}`);
-  }
-
   /** Tells other nodes that the other side of the sender's conversation has received it up to `id`. */
   ringReceived(sender: number, conv: StoredConv, id: MessageId): void {
     this.#publish(userBell(sender), `received ${sender} ${conv} ${formatId(id)}`);
@@ -174,7 +169,12 @@ export class Doorbell {
     if (node === this.#node) return;
     this.#meter.doorbellsHeard++;
     if (kind === "conv") this.#listener.rang(first);
-    else if (kind === "device") this.#listener.replaced(Number(first), second, third);
+    else if (kind === "device") this.#listener.replaced(Number(first), second, Number(third));
     else if (kind === "received") this.#listener.received(Number(first), second, parseId(third) ?? zeroId);
   }
+}
+
+/** What login.lua publishes when a device logs in on `node`; the number of the log-in follows. */
+export function replacedText(node: string, userId: number, device: string): string {
+  return `${node} device ${userId} ${device} `;
 }

@@ -21,6 +21,8 @@ export const receivedKey = (userId: number): string => `{u:${userId}}:received`;
 export const seenKey = (userId: number): string => `{u:${userId}}:seen`;
 /** Field of the cursors hash. */
 export const cursorField = (device: string, conv: StoredConv): string => `${device}|${conv}`;
+/** Field beside the device's cursors: the number of its newest log-in. */
+export const loginField = (device: string): string => `${device}|`;
 
 export const onlineUsersKey = "{online}:users";
 export const onlineNodesKey = "{online}:nodes";

@@ -73,6 +73,7 @@ export const readRetryMs = 250;
 export const readRetryMaxMs = 2_000;
 export const subscribeSliceUsers = 500;
 export const missedSliceConvs = 500;
+export const missedSliceUsers = 200;
 export const missedSlicePauseMs = 10;
 export const sweepAllMs = 1_000;
 export const sweepPrivateMs = 30_000;

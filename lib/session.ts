@@ -76,6 +76,12 @@ export class Session {
   readonly legacy: LegacyOutput | null;
   readonly readers = new Map<StoredConv, Reader>();
   readonly receipts: ReceiptsTold = { live: false, told: new Map(), untold: new Set() };
+  /** Number of its log-in among those of its device ([L-7]); 0: the first generation has none. */
+  login = 0;
+  /** Whether its LoginResMes was written. */
+  started = false;
+  /** Whether a newer log-in of its device has taken its place. */
+  replaced = false;
   closed = false;
 
   constructor(facts: SessionFacts, output: Output, legacy: LegacyOutput | null) {

@@ -117,6 +117,8 @@ export class UserProcess {
     await doorbell.hold(session.userId);
     try {
       const convs = await reading.prepare(session);
+      // Last of all that can fail: whoever is replaced is replaced by somebody who is there.
+      if (modern) await userMgr.claim(session);
       if (knocking.gone) throw new CodedError(codes.tryAgain, { detail: "gone" });
       userMgr.add(session);
       return { session, token, convs };
@@ -165,6 +167,9 @@ export class UserProcess {
 
   /** Presence, messages and receipts begin to flow. Call when LoginResMes was written ([G-1], [P-1]). */
   start(session: Session): void {
+    session.started = true;
+    // A newer log-in of its device was there before its answer was.
+    if (session.replaced) this.#options.userMgr.sayReplaced(session);
     if (session.closed) return;
     this.#options.presence.start(session);
     this.#options.reading.start(session);

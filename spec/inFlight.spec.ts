@@ -30,7 +30,14 @@ test("[D-2] a cursor that is just being written is read as it was moved", async 
   const journal: Journal = { write: () => undefined };
   const store = await connectRedis({ url: redis.url, journal, role: "store" });
   t.after(() => store.close());
-  const cursors = new CursorDao({ store, clock: new ManualClock(), journal, received: () => undefined });
+  const ignored = (): void => undefined;
+  const cursors = new CursorDao({
+    store,
+    clock: new ManualClock(),
+    journal,
+    received: ignored,
+    newestLogin: ignored,
+  });
   for (let seq = 1; seq <= 20; seq++) {
     cursors.move(100, "d", "all", { epoch: 1, seq });
     const reading = cursors.read(100, "d", ["all"]);

@@ -26,7 +26,7 @@ const layers: Record<string, string[]> = {
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
-    ...["throttleDao", "presenceDao", "nodesDao", "receiptDao"],
+    ...["loginDao", "throttleDao", "presenceDao", "nodesDao", "receiptDao"],
   ],
   people: [
     ...[
