@@ -81,7 +81,8 @@ const confined: Record<string, string[]> = {
 };
 const dependencies = ["@node-rs/argon2", "get-east-asian-width", "ioredis", "prom-client", "tsx"];
 const devDependencies = [
-  ...["@lydell/node-pty", "@types/node", "@xterm/headless", "fast-check", "prettier", "typescript"],
+  ...["@lydell/node-pty", "@types/d3-scale", "@types/node", "@xterm/headless", "d3-scale"],
+  ...["fast-check", "prettier", "typescript"],
 ];
 
 const lib = sourcesIn("lib", ".ts");
@@ -90,7 +91,8 @@ const scripts = sourcesIn("", ".ts");
 const specs = sourcesIn("spec", ".spec.ts");
 const helpers = sourcesIn("spec/helpers", ".ts");
 const prove = sourcesIn("spec/prove", ".ts");
-const all = [...lib, ...scripts, ...specs, ...helpers, ...prove];
+const bench = sourcesIn("spec/bench", ".ts");
+const all = [...lib, ...scripts, ...specs, ...helpers, ...prove, ...bench];
 
 /** What a file imports, types too, by the name it says. */
 function importsOf({ code }: Source): string[] {
@@ -196,7 +198,7 @@ test("[house] lib/ imports no script and no spec, and packages and the network o
 });
 
 test("[house] imports spell node: and .ts, and only packages of package.json", () => {
-  const packages = [...dependencies, "fast-check", "@lydell/node-pty", "@xterm/headless"];
+  const packages = [...dependencies, "fast-check", "d3-scale", "@lydell/node-pty", "@xterm/headless"];
   const wrong = all.flatMap((source) =>
     importsOf(source)
       .filter((name) => {
@@ -256,7 +258,7 @@ test("[house] named exports only, no enum, no any, no index.ts, no utils.ts, lib
 });
 
 test("[house] every file says what it is about, every exported function and class too", () => {
-  for (const { path, text } of [...lib, ...specs, ...helpers, ...prove])
+  for (const { path, text } of [...lib, ...specs, ...helpers, ...prove, ...bench])
     assert.match(text, /^\/\*\*\n/, path);
   const bare = lib.flatMap(({ path, text }) => {
     const lines = text.split("\n");

@@ -1,0 +1,121 @@
+/**
+ * loginAxis: everybody logs in at once, by token, and is told of everybody else; some log in by password, beside what
+ * argon2id alone takes on the server's core.
+ */
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { hash } from "@node-rs/argon2";
+import { usersKey } from "../../lib/keys.ts";
+import { argonMemoryKiB, argonPasses } from "../../lib/limits.ts";
+import type { Axis, Bench } from "./axis.ts";
+import { Meter } from "./cost.ts";
+import { Crowd } from "./crowd.ts";
+import { startHaiyu } from "./haiyuSystem.ts";
+import { HaiyuWire, firstUserId, nameOf } from "./haiyuWire.ts";
+import { spawnPinned } from "./pin.ts";
+import { changesIn, isPresence, peopleIn } from "./presenceCount.ts";
+
+const axis = "login";
+export const tokenWork = (users: number): string => `${users} by token, each told of each`;
+export const passwordWork = "by password, 16 at once";
+
+export const loginAxis: Axis = {
+  name: axis,
+  about: "log-in storm by token, log-ins by password",
+  async run(bench) {
+    for (let repetition = 0; repetition < bench.repetitions; repetition++) {
+      await byToken(bench, bench.quick ? 1000 : 5000);
+      await byPassword(bench, bench.quick ? 30 : 150);
+    }
+  },
+};
+
+async function byToken(bench: Bench, users: number): Promise<void> {
+  const system = await startHaiyu({ users });
+  try {
+    const told = new Uint32Array(users);
+    let complete = 0;
+    let done: () => void = () => undefined;
+    const quiet = new Promise<void>((resolve) => (done = resolve));
+    // Some are looked at whole: each of the others once.
+    const looked = new Map(
+      Array.from({ length: 10 }, (_, n) => [Math.floor((n * users) / 10), new Set<number>()]),
+    );
+    const heard = (index: number, payload: Buffer): void => {
+      if (!isPresence(payload)) return;
+      const people = peopleIn(payload);
+      const known = looked.get(index);
+      for (const userId of known ? changesIn(payload).online : []) {
+        if (known?.has(userId)) throw new Error(`login: member ${index} was told of ${userId} twice`);
+        known?.add(userId);
+      }
+      told[index] = (told[index] ?? 0) + people;
+      if (told[index] === users && ++complete === users) done();
+    };
+    const crowd = new Crowd({
+      port: system.port,
+      wireOf: (index, events) =>
+        new HaiyuWire({
+          ...{ userId: firstUserId + index, heard: events, replay: "all", presence: true },
+          other: (payload) => heard(index, payload),
+        }),
+    });
+    const [startMs, server, load] = [performance.now(), new Meter([system.pid]), new Meter([process.pid])];
+    await crowd.grow(users, users);
+    const inSeconds = (performance.now() - startMs) / 1000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, 60_000)));
+    await Promise.race([quiet, late, crowd.broken]);
+    clearTimeout(timer);
+    const seconds = (performance.now() - startMs) / 1000;
+    const wrong = told.findIndex((count) => count !== users);
+    if (wrong >= 0) throw new Error(`login: member ${wrong} was told of ${told[wrong]} people, not ${users}`);
+    for (const known of looked.values())
+      if (known.size !== users) throw new Error(`login: ${known.size} known`);
+    const values = {
+      "all are in s": inSeconds,
+      "quiet after s": seconds,
+      "CPU of server s": server.cpu,
+      "load generator's CPU %": load.share * 100,
+    };
+    bench.figures.add({ axis, work: tokenWork(users), system: system.name }, values);
+    bench.say(`login: ${users} in after ${inSeconds.toFixed(2)} s, quiet after ${seconds.toFixed(2)} s`);
+    crowd.leave();
+  } finally {
+    await system.stop();
+  }
+}
+
+const alone = fileURLToPath(new URL("./argonAlone.ts", import.meta.url));
+
+async function byPassword(bench: Bench, count: number): Promise<void> {
+  const system = await startHaiyu({ users: count });
+  try {
+    const pwd = await hash("password", { memoryCost: argonMemoryKiB, timeCost: argonPasses, parallelism: 1 });
+    for (let userId = firstUserId; userId < firstUserId + count; userId++) {
+      const record = { userId, userName: nameOf(userId), sex: "", pwd, since: "0-0" };
+      await system.redis.hset(usersKey, userId, JSON.stringify(record));
+    }
+    const crowd = new Crowd({
+      port: system.port,
+      wireOf: (index, heard) => new HaiyuWire({ userId: firstUserId + index, heard, password: "password" }),
+    });
+    const startMs = performance.now();
+    await crowd.grow(count, 16);
+    const perSecond = (count * 1000) / (performance.now() - startMs);
+    crowd.leave();
+    const loader = ["--import", import.meta.resolve("tsx")];
+    const child = spawnPinned(process.execPath, [...loader, alone, pwd, String(count)], { core: "server" });
+    const [line] = (await once(child.stdout ?? child, "data")) as [Buffer];
+    const alonePerSecond = Number(line.toString());
+    const values = {
+      "log-ins 1/s": perSecond,
+      "argon2id alone 1/s": alonePerSecond,
+      "part of argon2id alone x": perSecond / alonePerSecond,
+    };
+    bench.figures.add({ axis, work: passwordWork, system: system.name }, values);
+    bench.say(`login by password: ${perSecond.toFixed(1)}/s, argon2id alone ${alonePerSecond.toFixed(1)}/s`);
+  } finally {
+    await system.stop();
+  }
+}
