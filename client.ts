@@ -1,6 +1,6 @@
-#!/usr/bin/env -S npx tsx
+#!/usr/bin/env -S sh -c 'exec node --import "$(dirname "$(realpath "$0")")/node_modules/tsx/dist/loader.mjs" "$0" "$@"'
 /**
- * client: flags -> terminal or pipe. Run it with `npm run client` or `npx tsx client.ts`.
+ * client: flags -> terminal or pipe. Run it with `npm run client` or `./client.ts`.
  */
 import { realpathSync } from "node:fs";
 import { constants } from "node:os";

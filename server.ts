@@ -1,18 +1,19 @@
-#!/usr/bin/env -S npx tsx
+#!/usr/bin/env -S sh -c 'exec node --import "$(dirname "$(realpath "$0")")/node_modules/tsx/dist/loader.mjs" "$0" "$@"'
 /**
  * server: flags -> parts -> listen -> drain on SIGTERM. The only place where parts are made and joined; no logic.
- * Run it with `npm start` or `npx tsx server.ts`.
+ * Run it with `npm start` or `./server.ts`.
  */
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Appender } from "./lib/appender.ts";
-import { type Clock, systemClock } from "./lib/clock.ts";
+import { type Clock, delay, systemClock } from "./lib/clock.ts";
 import { CursorDao } from "./lib/cursorDao.ts";
 import { Doorbell } from "./lib/doorbell.ts";
 import { FiguresBoard } from "./lib/figures.ts";
 import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
 import { LastSeen } from "./lib/lastSeen.ts";
+import { stopNowDeadlineMs } from "./lib/limits.ts";
 import { Listener } from "./lib/listener.ts";
 import { LoginDao } from "./lib/loginDao.ts";
 import { type Gauges, Meter } from "./lib/meter.ts";
@@ -23,6 +24,7 @@ import { type OperatorAddress, OperatorPort, type ProcessView, viewOfOne } from 
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
+import { type Outlet, outletOf } from "./lib/outlet.ts";
 import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
 import { Receipts } from "./lib/receipts.ts";
@@ -32,6 +34,7 @@ import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlag
 import { SmsDao } from "./lib/smsDao.ts";
 import { SmsProcess } from "./lib/smsProcess.ts";
 import { ThrottleDao } from "./lib/throttleDao.ts";
+import { onStopSignal } from "./lib/stopSignals.ts";
 import { TokenDao } from "./lib/tokenDao.ts";
 import { UserDao } from "./lib/userDao.ts";
 import { UserMgr } from "./lib/userMgr.ts";
@@ -43,6 +46,8 @@ export interface ServerOptions extends ServerFlags {
   nodeName?: string;
   clock?: Clock;
   journal?: Journal;
+  /** Where the journal goes, unless there is another. */
+  stderr?: Outlet;
   argon?: ArgonCost;
 }
 
@@ -51,13 +56,15 @@ export interface RunningServer {
   view: ProcessView;
   /** Drains: says goodbye, stores cursors, ends Redis where it is ours. */
   close(): Promise<void>;
+  /** Ends Redis where it is ours, and nothing else: for a process that ends at once. */
+  abandon(): Promise<void>;
 }
 
 /** Makes the parts, joins them, listens. Throws an Error of one line when it cannot. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { clock = systemClock } = options;
   const node = options.nodeName ?? newNodeName(options.node ?? undefined);
-  const journal = options.journal ?? createJournal(node, (line) => process.stderr.write(line));
+  const journal = options.journal ?? createJournal(node, options.stderr ?? outletOf(process.stderr));
   const meter = new Meter();
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
@@ -265,35 +272,50 @@ async function joinParts(
     await privateRedis?.close();
     journal.write("stopped");
   };
-  return { port, view, close };
+  const abandon = async (): Promise<void> => privateRedis?.close();
+  return { port, view, close, abandon };
 }
 
 async function main(): Promise<void> {
-  let options: ServerFlags | "help";
+  const stdout = outletOf(process.stdout);
+  const stderr = outletOf(process.stderr);
+  const exit = async (code: number): Promise<never> => {
+    await Promise.all([stdout.flush(systemClock), stderr.flush(systemClock)]);
+    process.exit(code);
+  };
+  let flags: ServerFlags | "help";
   try {
-    options = parseServerArgs(process.argv.slice(2), process.env);
+    flags = parseServerArgs(process.argv.slice(2), process.env);
   } catch (error) {
-    process.stderr.write(`server.ts: ${reasonOf(error)} (see --help)\n`);
-    process.exit(2);
+    stderr.write(`server.ts: ${reasonOf(error)} (see --help)\n`);
+    return exit(2);
   }
-  if (options === "help") {
-    process.stdout.write(serverUsage);
-    return;
+  if (flags === "help") {
+    stdout.write(serverUsage);
+    return exit(0);
   }
+  const starting = startServer({ ...flags, stderr });
+  // A signal may come before it has started: then it goes as soon as it has.
+  const onStop = onStopSignal(systemClock, {
+    stop: () =>
+      void starting
+        .then((server) => server.close())
+        .then(
+          () => exit(0),
+          () => exit(1),
+        ),
+    stopNow: () => {
+      const abandoned = starting.then((server) => server.abandon()).catch(() => undefined);
+      void Promise.race([abandoned, delay(systemClock, stopNowDeadlineMs)]).then(() => exit(1));
+    },
+  });
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onStop);
   try {
-    const server = await startServer(options);
-    let stopping = false;
-    const stop = (): void => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      void server.close().then(() => process.exit(0));
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    process.stdout.write(`haiyu 海语 ${options.host}:${server.port}\n`);
+    const { port } = await starting;
+    stdout.write(`haiyu 海语 ${flags.host}:${port}\n`);
   } catch (error) {
-    process.stderr.write(`server.ts: ${reasonOf(error)}\n`);
-    process.exit(1);
+    stderr.write(`server.ts: ${reasonOf(error)}\n`);
+    return exit(1);
   }
 }
 

@@ -15,7 +15,7 @@ export interface ClientFlags {
 
 export const clientUsage = `haiyu client
 
-  npm run client -- [flags] [[USER@]HOST[:PORT]]        or: npx tsx client.ts …
+  npm run client -- [flags] [[USER@]HOST[:PORT]]        or: ./client.ts …
 
   USER         user id to log in with
   HOST:PORT    the server            (127.0.0.1:8889)

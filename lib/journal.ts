@@ -14,8 +14,14 @@ const valueMaxChars = 256;
 // JSON.stringify leaves C1, line separators and bidi controls as they are; a terminal does not.
 const unsafe = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** A journal that hands each line (with its newline) to `sink`; `node` stands in every line. */
-export function createJournal(node: string, sink: (line: string) => void): Journal {
+export interface LineSink {
+  /** Takes a line with its newline; false when it is lost. */
+  write(line: string): boolean;
+}
+
+/** A journal of lines in `sink`; `node` stands in every line. How many were lost is told by the next that is not. */
+export function createJournal(node: string, sink: LineSink): Journal {
+  let lostLines = 0;
   return {
     write(event, fields = {}) {
       const record: JournalFields = { time: new Date().toISOString(), node, event };
@@ -26,9 +32,14 @@ export function createJournal(node: string, sink: (line: string) => void): Journ
         unsafe,
         (char) => "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"),
       );
-      sink(line + "\n");
+      if (lostLines > 0 && sink.write(lostLine(node, lostLines))) lostLines = 0;
+      if (!sink.write(line + "\n")) lostLines++;
     },
   };
+}
+
+function lostLine(node: string, lines: number): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), node, event: "journal_lost", lines })}\n`;
 }
 
 /** What an unknown thrown value says of itself, for a journal field. */

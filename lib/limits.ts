@@ -166,8 +166,15 @@ export const clientExitDeadlineMs = 2_000;
 export const inputHistoryMaxLines = 200;
 export const inputMaxUnits = 16_000;
 
+// stdout and stderr.
+export const outletBacklogMaxBytes = 1024 * 1024;
+export const outletRetryMs = 10;
+export const outletFlushDeadlineMs = 500;
+
 // Going away.
 export const drainDeadlineMs = 8_000;
+export const stopAgainMs = 1_000;
+export const stopNowDeadlineMs = 1_000;
 export const restartRetryMs = 1_000;
 
 /** What LoginResMes.limits tells a modern client: shapes and units are part of the wire, [L-6]. */

@@ -26,7 +26,7 @@ export interface ServerFlags {
 
 export const serverUsage = `haiyu server
 
-  npm start -- [flags]        or: npx tsx server.ts [flags]
+  npm start -- [flags]        or: ./server.ts [flags]
 
   --host HOST     address to listen on            (127.0.0.1)
   --port PORT     port to listen on               (8889)

@@ -198,11 +198,6 @@ describe("the private redis-server", { concurrency: 3 }, () => {
       () => [["--redis", "redis://me:geheim@127.0.0.1:1/0"], {}],
       /--redis redis:\/\/me:\*\*\*@127\.0\.0\.1:1\/0: cannot be reached \(.*ECONNREFUSED.*\); is it running\?/,
     ],
-    [
-      "a Redis given by the environment that is none",
-      () => [[], { REDIS_URL: "mysql://me:geheim@127.0.0.1" }],
-      /--redis mysql:\/\/me:\*\*\*@127\.0\.0\.1: wanted redis:\/\/host:port or unix:\/\/\/path/,
-    ],
   ];
   for (const [what, make, wanted] of starts) {
     test(`[R-4] ${what}: one line that says so, exit code 1, nothing left running`, async () => {

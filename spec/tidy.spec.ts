@@ -22,6 +22,8 @@ const layers: Record<string, string[]> = {
     "pidLock",
     "flags",
     "meter",
+    "outlet",
+    "stopSignals",
   ],
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [

@@ -19,7 +19,8 @@ export class Pty {
     const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
     // The command's pid is that of the inner shell, which becomes it.
     const inner = `echo "pid $$ here"; exec ${quoted}`.replaceAll("'", `'\\''`);
-    const line = `stty cols ${columns} rows ${rows}; sh -c '${inner}'; printf "\\ncode %s\\n" "$?"; stty -a; echo ${fence}`;
+    // Ctrl-C is the command's: the shell around it only notes it, and goes on to tell.
+    const line = `trap : INT; stty cols ${columns} rows ${rows}; sh -c '${inner}'; printf "\\ncode %s\\n" "$?"; stty -a; echo ${fence}`;
     this.#child = tied(
       spawn("script", ["-qfec", line, "/dev/null"], {
         env: { ...process.env, SHELL: "/bin/sh", TERM: "xterm", ...env },

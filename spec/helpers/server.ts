@@ -2,8 +2,9 @@
  * server: the server under test. In this process, with cheap hashes and no throttling, for most specs; as a real
  * process, the way a person starts it, for those that kill it.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../lib/clock.ts";
 import type { Journal, JournalFields } from "../../lib/journal.ts";
@@ -74,19 +75,22 @@ export interface SpawnOptions {
   cwd?: string;
   /** A process group of its own, which `process.kill(-pid)` reaches as Ctrl-C in a terminal does. */
   detached?: boolean;
+  /** Absent: pipes, read into `output`. */
+  stdio?: StdioOptions;
 }
 
 /** A script of this project as a real process: `tsx` itself is left out, since killing it orphans its child. */
 export function spawnScript(
   script: "server.ts" | "client.ts" | "spec/prove/main.ts",
   args: string[],
-  { env = {}, cwd = root, detached = false }: SpawnOptions = {},
+  { env = {}, cwd = root, detached = false, stdio = "pipe" }: SpawnOptions = {},
 ): SpawnedProcess {
   const loader = import.meta.resolve("tsx");
   const child = tied(
     spawn(process.execPath, ["--import", loader, `${root}${script}`, ...args], {
       cwd,
       detached,
+      stdio,
       env: { ...process.env, REDIS_URL: undefined, ...env },
     }),
   );
@@ -95,6 +99,15 @@ export function spawnScript(
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (output.err += text));
   const ended = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
   return { child, output, ended };
+}
+
+/** A port that was free a moment ago: for a server that cannot tell its own. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 export interface SpawnedServer extends SpawnedProcess {
