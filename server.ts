@@ -14,8 +14,8 @@ import { Follow } from "./lib/follow.ts";
 import { type Journal, createJournal, reasonOf } from "./lib/journal.ts";
 import { LastSeen } from "./lib/lastSeen.ts";
 import { stopNowDeadlineMs } from "./lib/limits.ts";
-import { Listener } from "./lib/listener.ts";
 import { LoginDao } from "./lib/loginDao.ts";
+import { Listener, tryAddress } from "./lib/listener.ts";
 import { type Gauges, Meter } from "./lib/meter.ts";
 import { openMetrics } from "./lib/metrics.ts";
 import { newNodeName } from "./lib/nodeName.ts";
@@ -28,7 +28,7 @@ import { type Outlet, outletOf } from "./lib/outlet.ts";
 import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
 import { Receipts } from "./lib/receipts.ts";
-import { type RedisStore, connectRedis } from "./lib/redis.ts";
+import { type RedisStore, connectRedis, unixUrl } from "./lib/redis.ts";
 import { type PrivateRedis, openPrivateRedis } from "./lib/redisServer.ts";
 import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlags.ts";
 import { SmsDao } from "./lib/smsDao.ts";
@@ -66,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const node = options.nodeName ?? newNodeName(options.node ?? undefined);
   const journal = options.journal ?? createJournal(node, options.stderr ?? outletOf(process.stderr));
   const meter = new Meter();
+  if (options.port !== 0) await tryAddress(options.host, options.port);
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
   try {
@@ -104,7 +105,7 @@ async function connectStore(
   privateRedis: PrivateRedis | null,
   { journal, clock, meter }: { journal: Journal; clock: Clock; meter: Meter },
 ): Promise<RedisStore> {
-  const url = given ?? `unix://${encodeURI(privateRedis?.socketPath ?? "")}`;
+  const url = given ?? unixUrl(privateRedis?.socketPath ?? "");
   try {
     return await connectRedis({ url, journal, clock, meter, role: "store" });
   } catch (error) {

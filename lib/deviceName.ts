@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "./folder.ts";
 import { devicesPerUserMax } from "./limits.ts";
 import { createWhole, releaseLock, takeLock } from "./pidLock.ts";
 import { stateFolder } from "./stateFiles.ts";
@@ -13,7 +14,7 @@ import { stateFolder } from "./stateFiles.ts";
 export function claimDeviceName(env: NodeJS.ProcessEnv): string {
   const folder = stateFolder(env);
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const name = readOrMakeName(join(folder, "device"));
     for (let slot = 1; slot <= devicesPerUserMax; slot++) {
       const claimed = slot === 1 ? name : `${name}.${slot}`;

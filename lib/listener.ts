@@ -42,16 +42,7 @@ export class Listener {
 
   /** Listens; the port. Throws an Error of one line when it cannot. */
   async listen(host: string, port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error: NodeJS.ErrnoException) => {
-        const advice =
-          error.code === "EADDRINUSE"
-            ? "it is taken; give another --port"
-            : `${reasonOf(error)}; see --host, --port`;
-        reject(new Error(`cannot listen on ${host}:${port}: ${advice}`, { cause: error }));
-      });
-      this.#server.listen({ host, port, backlog: limits.listenBacklogConnections }, resolve);
-    });
+    await listening(this.#server, host, port);
     this.#server.on("error", (error) =>
       this.#options.journal.write("accept_failed", { reason: reasonOf(error) }),
     );
@@ -86,6 +77,34 @@ export class Listener {
     for (const connection of this.#connections) connection.destroy();
   }
 }
+
+/**
+ * Whether one could listen there, before anything else is begun: a start that fails for it leaves no other trace. Throws
+ * an Error of one line when not.
+ */
+export async function tryAddress(host: string, port: number): Promise<void> {
+  const server = createServer();
+  await listening(server, host, port);
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const advice = listenAdvice[error.code ?? ""] ?? `${reasonOf(error)}; see --host, --port`;
+      reject(new Error(`cannot listen on ${host}:${port}: ${advice}`, { cause: error }));
+    });
+    server.listen({ host, port, backlog: limits.listenBacklogConnections }, resolve);
+  });
+}
+
+const listenAdvice: Record<string, string> = {
+  EADDRINUSE: "it is taken; give another --port",
+  EACCES: "this user may not listen there; give a --port from 1024 on",
+  EADDRNOTAVAIL: "that is no address of this machine; give another --host",
+  ENOTFOUND: "that name is not known; give another --host",
+  EAI_AGAIN: "that name cannot be looked up now; give an address as --host",
+};
 
 /** The soft limit of open files; Node raises it to the hard one at its start. */
 function openFilesMax(): number {

@@ -6,6 +6,7 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "./folder.ts";
 import { releaseLock, takeLock } from "./pidLock.ts";
 import { readWhole, writeWhole } from "./stateFiles.ts";
 
@@ -50,7 +51,7 @@ export class Outbox {
    * Throws an Error of one line when the folder cannot be used, or the device's file is in use.
    */
   static open({ folder, account, device }: OutboxOptions): Outbox {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const own = join(folder, `${account}@${device}.outbox`);
     if (!takeLock(`${own}.pid`)) throw new Error(`${own}: in use by another client`);
     const items = new Map(readItems(own).map((item) => [item.mid, item]));

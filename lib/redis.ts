@@ -60,6 +60,11 @@ export function optionsOfUrl(url: string): RedisOptions {
   };
 }
 
+/** The URL of a unix socket, whatever its path has in it. */
+export function unixUrl(path: string): string {
+  return `unix://${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
 /** One connection for commands. Made by `connectRedis`; `subscriber` makes its twin for pub/sub. */
 export class RedisStore {
   readonly #client: Redis;

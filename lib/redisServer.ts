@@ -12,6 +12,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { isAlive } from "./alive.ts";
 import { type Clock, type Timer, delay } from "./clock.ts";
+import { makeFolder } from "./folder.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import { releaseLock, takeLock } from "./pidLock.ts";
@@ -189,8 +190,9 @@ function spawnRedis(folder: string, socketPath: string): ChildProcess {
 /** The folder, made where it is missing, as an absolute real path. */
 function prepareFolder(folder: string): string {
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
+    makeFolder(folder);
+    // Tried, not asked: to root everything looks writable, /proc and read-only disks too.
+    fs.rmdirSync(fs.mkdtempSync(join(folder, "try-")));
     return fs.realpathSync(folder);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? reasonOf(error);
@@ -205,7 +207,7 @@ function socketPathOf(folder: string): string {
   const beside = join(folder, "redis.sock");
   if (Buffer.byteLength(beside) <= limits.socketPathMaxBytes) return beside;
   const short = join(tmpdir(), `haiyu-${userInfo().uid}`);
-  fs.mkdirSync(short, { recursive: true, mode: 0o700 });
+  makeFolder(short);
   const { uid, mode } = fs.lstatSync(short);
   if (uid !== userInfo().uid || (mode & 0o077) !== 0) {
     throw new Error(`${short}: wanted a folder of our own that nobody else may enter; remove it`);

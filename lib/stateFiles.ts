@@ -3,12 +3,27 @@
  * any crash: either the old one or the new one is there.
  */
 import * as fs from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { userInfo } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
+import { makeFolder } from "./folder.ts";
 
-/** Where this person's clients keep what has to last. */
+/**
+ * Where this person's clients keep what has to last. A relative XDG_STATE_HOME counts as none, as its standard has it,
+ * and so does a relative or empty HOME: nothing is ever kept in whatever folder one happens to stand in.
+ */
 export function stateFolder(env: NodeJS.ProcessEnv): string {
-  return join(env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "haiyu");
+  const given = env.XDG_STATE_HOME ?? "";
+  return join(isAbsolute(given) ? given : join(homeFolder(env.HOME ?? ""), ".local", "state"), "haiyu");
+}
+
+/** HOME, or what the system knows; where it knows none it is a path where nothing can be kept, and that is said. */
+function homeFolder(given: string): string {
+  if (isAbsolute(given)) return given;
+  try {
+    return userInfo().homedir;
+  } catch {
+    return "/nonexistent";
+  }
 }
 
 /** An account's name as part of a file's name: `[A-Za-z0-9._-]` only. */
@@ -19,7 +34,7 @@ export function accountName({ host, port, userId }: { host: string; port: number
 /** Writes a whole file, synced, mode 0600, its folder made where it is missing. Throws where it cannot be written. */
 export function writeWhole(path: string, text: string): void {
   const folder = dirname(path);
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const fresh = `${path}.${process.pid}.new`;
   fs.rmSync(fresh, { force: true });
   const file = fs.openSync(fresh, "wx", 0o600);

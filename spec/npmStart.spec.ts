@@ -51,7 +51,7 @@ for (const way of ways) {
       clients.push(...(await Promise.all(logins)));
     }
     const [first] = clients;
-    assert.ok(first);
+    assert.ok(first, "there are clients");
     const { id } = await first.ask("SmsMes", { content: "hi", mid: "m" }, "SmsResMes");
     await Promise.all(clients.slice(1).map((client) => client.next("SmsMes")));
     await Promise.all(

@@ -21,6 +21,7 @@ const layers: Record<string, string[]> = {
     "nodeName",
     "pidLock",
     "flags",
+    "folder",
     "meter",
     "outlet",
     "stopSignals",
