@@ -6,7 +6,7 @@
 import { type Clock, delay } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import type { StoredConv } from "./conv.ts";
-import type { Journal } from "./journal.ts";
+import { type Journal, reasonOf } from "./journal.ts";
 import { appendBatchMaxMessages, appendQueueMaxMessages, repeatPauseMs, storeDeadlineMs } from "./limits.ts";
 import type { Meter } from "./meter.ts";
 import type { Appended, NewMessage, SmsDao } from "./smsDao.ts";
@@ -125,7 +125,7 @@ export class Appender {
       setImmediate(() => this.#grown(conv));
       return [];
     } catch (error) {
-      this.#journal.write("append_failed", { conv, messages: inTime.length });
+      this.#journal.write("append_failed", { conv, messages: inTime.length, reason: reasonOf(error) });
       const again = error instanceof CodedError ? inTime.filter((one) => this.#hasTime(one)) : [];
       this.#refuse(inTime.filter((one) => !again.includes(one)));
       return again;

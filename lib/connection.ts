@@ -41,12 +41,17 @@ export class Connection implements Peer {
   readonly address: string;
   session: Session | null = null;
   pings = false;
+  arrivedMs: number;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #decoder = new FrameDecoder(limits.framePreLoginMaxBytes);
   readonly #pending: Pending[] = [];
   #pendingBytes = 0;
   #alone = false;
+  /** Since when bytes may wait unread because of what is pending; null: what is read now came just now. */
+  #unreadSinceMs: number | null = null;
+  /** The other side does not take its answers: what it asks meanwhile waits for it, not for us. */
+  #behind = false;
   #state: "open" | "ending" | "closed" = "open";
   /** The other side will send no more. */
   #heardAll = false;
@@ -65,7 +70,7 @@ export class Connection implements Peer {
     this.#socket = socket;
     this.#options = options;
     this.address = socket.remoteAddress ?? "";
-    this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
+    this.arrivedMs = this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, limits.keepAliveDelayMs);
     socket.on("data", (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
@@ -150,6 +155,8 @@ export class Connection implements Peer {
     if (this.#frameStartedMs !== null && nowMs - this.#frameStartedMs >= limits.startedFrameDeadlineMs) {
       return "frame not finished";
     }
+    // Who is not listened to is not silent: its pings wait in the kernel until it takes what it was sent ([D-6]).
+    if (this.#socket.isPaused()) this.#heardMs = nowMs;
     if (this.pings && nowMs - this.#heardMs >= limits.pingSilenceMaxMs) return "silent";
     const taken = this.#socket.bytesWritten - this.#socket.writableLength;
     if (this.#socket.writableLength === 0 || taken !== this.#progressBytes) {
@@ -179,7 +186,11 @@ export class Connection implements Peer {
   #onData(chunk: Buffer): void {
     if (this.#state !== "open") return;
     this.#options.meter.bytesReceived += chunk.length;
-    this.#heardMs = this.#options.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#heardMs = nowMs;
+    this.arrivedMs = this.#unreadSinceMs ?? nowMs;
+    // A read that was cut short has left nothing behind.
+    this.#unreadSinceMs = chunk.length < limits.socketReadBytes ? null : this.arrivedMs;
     this.#decoder.push(chunk);
     this.#work();
   }
@@ -199,6 +210,7 @@ export class Connection implements Peer {
     }
     if (this.#state !== "open") return;
     const hasRoom = this.#hasRoom();
+    if (!hasRoom) this.#noteWhy();
     if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
       if (hasRoom) this.#socket.resume();
       else this.#socket.pause();
@@ -213,8 +225,24 @@ export class Connection implements Peer {
       !this.#alone &&
       this.#pending.length < limits.requestsInFlightMax &&
       this.#pendingBytes < limits.requestBytesInFlightMax &&
-      this.backlogBytes <= limits.outputBacklogMaxBytes
+      !this.#isBacklogged()
     );
+  }
+
+  #isBacklogged(): boolean {
+    return this.backlogBytes > limits.outputBacklogMaxBytes;
+  }
+
+  /** Nothing more is read for now: what that means for when the bytes that come meanwhile are due ([S-7]). */
+  #noteWhy(): void {
+    if (this.#isBacklogged()) this.#behind = true;
+    this.#unreadSinceMs ??= this.#options.clock.monotonicMs();
+  }
+
+  /** What waited did not wait for us: its time begins now. */
+  #arrivesNow(): void {
+    this.arrivedMs = this.#options.clock.monotonicMs();
+    this.#unreadSinceMs = null;
   }
 
   #begin(payload: Buffer): void {
@@ -228,8 +256,16 @@ export class Connection implements Peer {
     this.#alone = alone;
     const settle = (value: Answer): void => {
       pending.answer = value;
+      // An answer that waits for its turn takes memory like a request.
+      for (const frame of value.frames) {
+        pending.bytes += frame.length;
+        this.#pendingBytes += frame.length;
+      }
       // After an answer that ends the connection nothing more is begun.
-      if (alone && value.close === undefined) this.#alone = false;
+      if (alone && value.close === undefined) {
+        this.#alone = false;
+        this.#arrivesNow();
+      }
       this.#guard(() => this.#flush());
     };
     if (answer instanceof Promise) answer.then(settle, (error: unknown) => this.#fail(error));
@@ -293,6 +329,8 @@ export class Connection implements Peer {
   }
 
   #onDrain(): void {
+    if (this.#behind) this.#arrivesNow();
+    this.#behind = false;
     this.#callDrained();
     this.#work();
   }

@@ -53,11 +53,14 @@ export const undrainedWriteDeadlineMs = 60_000;
 export const connectionCheckMs = 1_000;
 export const keepAliveDelayMs = 8_000;
 export const closeFlushDeadlineMs = 5_000;
-export const requestsInFlightMax = 256;
+export const requestsInFlightMax = 1024;
 export const requestBytesInFlightMax = 512 * 1024;
+/** What Node reads from a socket at a time. */
+export const socketReadBytes = 64 * 1024;
 export const outputBacklogMaxBytes = 256 * 1024;
 export const listenBacklogConnections = 4096;
-export const reservedFileDescriptors = 256;
+export const reservedFileDescriptors = 64;
+export const connectionsMin = 64;
 
 // Fan-out.
 export const fanoutSliceSessions = 128;
@@ -94,7 +97,8 @@ export const storeReadonlyLookMs = 2_000;
 export const answerReserveMs = 500;
 export const repeatPauseMs = 200;
 export const promiseReadMs = 10_000;
-export const redisFailureSayMs = 1_000;
+export const journalRepeatMs = 1_000;
+export const historyReadsMax = 8;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
 export const acksKeptMax = 16;

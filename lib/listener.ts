@@ -28,7 +28,7 @@ export class Listener {
       this.#connections.add(connection);
       connection.onGone(() => this.#connections.delete(connection));
     });
-    this.#server.maxConnections = openFilesMax() - limits.reservedFileDescriptors;
+    this.#server.maxConnections = connectionsMax();
     this.#server.on("drop", () => {
       options.meter.connectionsRefused++;
       options.journal.write("connection_refused", { reason: "too many open files" });
@@ -59,12 +59,10 @@ export class Listener {
     const { clock } = this.#options;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of [...sessions]) {
-      if (!session.legacy) {
-        // Spread, so that all do not come back in one moment.
-        const retryMs = Math.round(limits.restartRetryMs * (1 + Math.random()));
-        session.output.write(encodeServer("GoAwayMes", { code: codes.tryAgain, reason: "restart", retryMs }));
-      }
-      session.output.close("restart");
+      // Spread, so that all do not come back in one moment.
+      const retryMs = Math.round(limits.restartRetryMs * (1 + Math.random()));
+      const frame = encodeServer("GoAwayMes", { code: codes.tryAgain, reason: "restart", retryMs });
+      session.sayGoodbye(frame, "restart");
     }
     for (const connection of this.#connections) if (!connection.session) connection.close("restart");
     let deadline: Timer | undefined;
@@ -105,6 +103,18 @@ const listenAdvice: Record<string, string> = {
   ENOTFOUND: "that name is not known; give another --host",
   EAI_AGAIN: "that name cannot be looked up now; give an address as --host",
 };
+
+/** How many connections the limit of open files leaves. Throws an Error of one line when they are too few. */
+function connectionsMax(): number {
+  const openFiles = openFilesMax();
+  const wanted = limits.reservedFileDescriptors + limits.connectionsMin;
+  if (openFiles < wanted) {
+    throw new Error(
+      `at most ${openFiles} open files are allowed, wanted ${wanted} or more; type: ulimit -n 65536`,
+    );
+  }
+  return openFiles - limits.reservedFileDescriptors;
+}
 
 /** The soft limit of open files; Node raises it to the hard one at its start. */
 function openFilesMax(): number {

@@ -153,8 +153,16 @@ export type Stored = NonNullable<ServerFields<"SmsResMes">["stored"]>;
 /** What is known of one device of the other side, [B-4]. */
 export type DeviceState = ServerFields<"WhyResMes">["devices"][number];
 
-/** A message that was understood, or why it was refused: `of` is its type, `mid` the sender's, where readable. */
-export type Decoded<M> = M | { type: null; of: string; mid?: string; error: CodedError };
+/** Why a message was refused: `of` is its type, `mid` the sender's, where readable; `modern`: it says `v`. */
+export interface Refused {
+  type: null;
+  of: string;
+  mid?: string;
+  modern: boolean;
+  error: CodedError;
+}
+/** A message that was understood, or why it was refused. */
+export type Decoded<M> = M | Refused;
 
 const clientReaders = readersOf(clientShapes);
 const serverReaders = readersOf(serverShapes);
@@ -198,12 +206,15 @@ function decode(payload: Buffer, readers: typeof clientReaders): Decoded<{ type:
   } catch (error) {
     const coded =
       error instanceof CodedError ? error : new CodedError(codes.malformed, { detail: "data wants JSON" });
-    return refused(type, readMid(value), coded);
+    return refused(type, value, coded);
   }
 }
 
-function refused(type: string, readMid: string | undefined, error: CodedError): Decoded<never> {
-  return { type: null, of: type.slice(0, 64), ...(readMid !== undefined && { mid: readMid }), error };
+function refused(type: string, value: unknown, error: CodedError): Refused {
+  const mid = readMid(value);
+  // The first generation says no `v`, of whatever kind ([L-2]).
+  const modern = typeof value === "object" && value !== null && Object.hasOwn(value, "v");
+  return { type: null, of: type.slice(0, 64), ...(mid !== undefined && { mid }), modern, error };
 }
 
 /** `{type: string, data: string}`, or the frame is broken. */

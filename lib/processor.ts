@@ -29,6 +29,8 @@ export interface Answer {
 /** One connection, as the gate sees it. */
 export interface Peer extends Knocking {
   session: Session | null;
+  /** When the request that is being begun came (monotonic ms): its answer is due answerDeadlineMs later ([S-7]). */
+  readonly arrivedMs: number;
   /** Set by the first PingMes: from then on silence is a reason to close ([K-2]). */
   pings: boolean;
 }
@@ -72,15 +74,21 @@ export class Processor {
         when: "after log-in",
         alone: false,
         handle: async (peer, fields) => {
-          await this.#smsProcess.ack(sessionOf(peer), fields);
+          await this.#smsProcess.ack(sessionOf(peer), fields, peer.arrivedMs);
           return nothing;
         },
       },
       HistoryMes: {
         when: "after log-in",
-        alone: true,
+        // A page that is long in coming holds up the answers behind it, but not what they were asked for.
+        alone: false,
         handle: async (peer, fields) => ({
-          frames: [await this.#smsProcess.history(sessionOf(peer), fields)],
+          frames: [
+            await this.#smsProcess.history(sessionOf(peer), fields, {
+              arrivedMs: peer.arrivedMs,
+              isWanted: () => !peer.gone,
+            }),
+          ],
         }),
       },
       UsersMes: {
@@ -119,11 +127,11 @@ export class Processor {
   process(peer: Peer, payload: Buffer): { alone: boolean; answer: Promise<Answer> | Answer } {
     const message = decodeClient(payload);
     if (message.type === null) {
-      const { of, mid, error } = message;
+      const { of, mid, modern, error } = message;
       // Before log-in nobody learns which fields a message would have ([L-8]).
       const early = peer.session === null && of !== "LoginMes" && of !== "RegisterMes";
       const told = early ? new CodedError(codes.notLoggedIn) : error;
-      return { alone: false, answer: refusal(peer, told, { of, mid }) };
+      return { alone: false, answer: refusal(peer, told, { of, mid, modern }) };
     }
     const rule = this.#rules[message.type] as Rule<ClientType>;
     const about = { of: message.type, ...(message.type === "SmsMes" && { mid: message.fields.mid }) };
@@ -190,7 +198,8 @@ export class Processor {
 
   async #sms(peer: Peer, fields: ClientFields<"SmsMes">): Promise<Answer> {
     const session = sessionOf(peer);
-    if (session.legacy === null) return { frames: [await this.#smsProcess.send(session, fields)] };
+    if (session.legacy === null)
+      return { frames: [await this.#smsProcess.send(session, fields, peer.arrivedMs)] };
     await this.#smsProcess.sendLegacy(session, fields.content);
     return nothing;
   }
@@ -199,6 +208,8 @@ export class Processor {
 interface About {
   of: string;
   mid?: string | undefined;
+  /** Whether the log-in it was says that it is of the second generation. */
+  modern?: boolean;
 }
 
 function sessionOf(peer: Peer): Session {
@@ -207,7 +218,7 @@ function sessionOf(peer: Peer): Session {
 }
 
 /** The error answer to a message, by the rules of [M-4]; a legacy session gets none ([G-8]). */
-function refusal(peer: Peer, error: CodedError, { of, mid }: About): Answer {
+function refusal(peer: Peer, error: CodedError, { of, mid, modern = false }: About): Answer {
   const { code, message, retryMs } = error;
   const retry = retryMs === undefined ? {} : { retryMs };
   if (of === "RegisterMes" && !peer.session) {
@@ -216,7 +227,7 @@ function refusal(peer: Peer, error: CodedError, { of, mid }: About): Answer {
     const text = told === code && code !== codes.taken ? message : codeTexts[told];
     return { frames: [encodeServer("RegisterResMes", { code: told, error: text, ...retry })] };
   }
-  if (of === "LoginMes" && !peer.session) return { frames: [loginRefusal(error, false)] };
+  if (of === "LoginMes" && !peer.session) return { frames: [loginRefusal(error, modern)] };
   if (peer.session?.legacy) return nothing;
   if (of === "SmsMes" && mid !== undefined && peer.session) {
     return { frames: [encodeServer("SmsResMes", { code, error: message, mid, ...retry })] };

@@ -70,7 +70,6 @@ export class RedisStore {
   readonly #client: Redis;
   readonly #journal: Journal;
   readonly #meter: Meter;
-  readonly #said = new Map<string, { count: number; atMs: number }>();
   #inFlight = 0;
   #stored: Stored = "memory";
   #saidPromise = "";
@@ -164,7 +163,7 @@ export class RedisStore {
       return result;
     } catch (error) {
       this.#meter.redisErrors++;
-      this.#sayFailed(name, reasonOf(error));
+      this.#journal.write("redis_call_failed", { call: name, reason: reasonOf(error) });
       throw new CodedError(codes.tryAgain, { cause: error });
     } finally {
       this.#inFlight--;
@@ -183,21 +182,6 @@ export class RedisStore {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /** One line a second for each kind of failure: an outage fails thousands of calls in the same way. */
-  #sayFailed(call: string, reason: string): void {
-    const kind = `${call} ${reason}`;
-    const said = this.#said.get(kind) ?? { count: 0, atMs: -Infinity };
-    said.count++;
-    const nowMs = performance.now();
-    if (nowMs - said.atMs >= limits.redisFailureSayMs) {
-      this.#journal.write("redis_call_failed", { call, reason, times: said.count });
-      said.count = 0;
-      said.atMs = nowMs;
-    }
-    if (this.#said.size > 100) this.#said.clear();
-    this.#said.set(kind, said);
   }
 
   /** What this Redis promises: fsync before the answer, or less. Unknown counts as memory. */

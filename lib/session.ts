@@ -78,11 +78,11 @@ export class Session {
   readonly receipts: ReceiptsTold = { live: false, told: new Map(), untold: new Set() };
   /** Number of its log-in among those of its device ([L-7]); 0: the first generation has none. */
   login = 0;
-  /** Whether its LoginResMes was written. */
-  started = false;
-  /** Whether a newer log-in of its device has taken its place. */
-  replaced = false;
+  /** Whether a newer log-in of its device was heard of before its own number was there. */
+  outdone = false;
   closed = false;
+  /** Until LoginResMes was handed over nothing else may go out ([G-1], [P-1]): a goodbye waits. */
+  #goodbye: (() => void) | "after LoginResMes" | null = "after LoginResMes";
 
   constructor(facts: SessionFacts, output: Output, legacy: LegacyOutput | null) {
     this.userId = facts.userId;
@@ -95,6 +95,23 @@ export class Session {
     this.address = facts.address;
     this.output = output;
     this.legacy = legacy;
+  }
+
+  /** LoginResMes was handed over: what waited for it goes out. */
+  answered(): void {
+    const goodbye = this.#goodbye;
+    this.#goodbye = null;
+    if (typeof goodbye === "function") goodbye();
+  }
+
+  /** Ends the connection after what was handed over, LoginResMes at least; a modern session is told `frame` before. */
+  sayGoodbye(frame: Buffer, reason: string): void {
+    const goodbye = (): void => {
+      if (!this.legacy) this.output.write(frame);
+      this.output.close(reason);
+    };
+    if (this.#goodbye === null) goodbye();
+    else this.#goodbye = goodbye;
   }
 }
 

@@ -88,6 +88,8 @@ export class SmsDao {
 
   /** Messages below `before` (absent: from the end), newest first, at most `count`. */
   async readBefore(conv: StoredConv, before: MessageId | null, count: number): Promise<Entry[]> {
+    // Nothing is below the first of all ids, and Redis takes an interval that says so for a mistake.
+    if (before && compareIds(before, zeroId) <= 0) return [];
     return this.#range("XREVRANGE", conv, before ? `(${formatId(before)}` : "+", "-", count);
   }
 

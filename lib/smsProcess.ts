@@ -18,6 +18,7 @@ import type { Receipts } from "./receipts.ts";
 import { repeatUntilDue } from "./repeat.ts";
 import type { Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
+import { Turns } from "./turns.ts";
 import type { UserDao } from "./userDao.ts";
 
 export interface SmsProcessOptions {
@@ -37,6 +38,9 @@ export interface SmsProcessOptions {
 export class SmsProcess {
   readonly #options: SmsProcessOptions;
   readonly #buckets = new WeakMap<Session, Bucket>();
+  /** Pages are read one at a time for a session, and a few for all: their bytes share the way with what is sent. */
+  readonly #pages = new WeakMap<Session, Turns>();
+  readonly #allPages = new Turns(limits.historyReadsMax);
   /** Private conversations whose hint this node has written: it is never taken out, so once is enough. */
   readonly #hinted = new Set<StoredConv>();
   /** Hints being written: who comes meanwhile waits for the same one, so that messages do not overtake each other. */
@@ -49,13 +53,13 @@ export class SmsProcess {
     this.#options = options;
   }
 
-  /** SmsMes of a modern session: SmsResMes, always, within answerDeadlineMs ([S-7]). */
-  async send(session: Session, fields: ClientFields<"SmsMes">): Promise<Buffer> {
+  /** SmsMes of a modern session: SmsResMes, always, within answerDeadlineMs of its arrival ([S-7]). */
+  async send(session: Session, fields: ClientFields<"SmsMes">, arrivedMs: number): Promise<Buffer> {
     const { mid, conv = allConv, content } = fields;
     if (mid === undefined)
       throw new CodedError(codes.malformed, { detail: "mid wants 1 to 64 characters from ! to ~" });
     const acceptedMs = this.#options.clock.monotonicMs();
-    const dueMs = acceptedMs + limits.answerDeadlineMs - limits.answerReserveMs;
+    const dueMs = dueAfter(arrivedMs);
     const waitMs = this.#bucketOf(session)?.take() ?? 0;
     if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: Math.ceil(waitMs) });
     const stored = storedConv(conv, session.userId);
@@ -87,15 +91,16 @@ export class SmsProcess {
     const { userId: sender, device, userName: name, sex } = session;
     // A mid of our own, so that an append whose answer was lost can be repeated.
     const mid = `${this.#legacyMids}.${this.#legacyCount++}`;
-    const dueMs = clock.monotonicMs() + limits.answerDeadlineMs - limits.answerReserveMs;
+    const dueMs = dueAfter(clock.monotonicMs());
     await appender.append(allConv, { sender, device, mid, name, sex, content }, dueMs);
   }
 
   /** AckMes: moves the device's cursor forward, not above what this session was sent ([D-2]). */
-  async ack(session: Session, fields: ClientFields<"AckMes">): Promise<void> {
+  async ack(session: Session, fields: ClientFields<"AckMes">, arrivedMs: number): Promise<void> {
     const conv = storedConv(fields.conv, session.userId);
     // Looked up first: a LogoutMes right behind it takes the readers away.
     const sent = session.readers.get(conv)?.position ?? zeroId;
+    if (conv !== allConv) this.#assertTime(arrivedMs);
     await this.#assertPeer(conv, session.userId);
     const id = earlierId(parseId(fields.id) ?? zeroId, sent);
     if (compareIds(id, zeroId) > 0) {
@@ -103,14 +108,37 @@ export class SmsProcess {
     }
   }
 
-  /** HistoryMes: a page of what was said, oldest first ([H-1] to [H-3]). */
-  async history(session: Session, fields: ClientFields<"HistoryMes">): Promise<Buffer> {
-    const { before, after, limit = limits.historyPageDefaultMessages } = fields;
-    if (before !== undefined && after !== undefined) {
+  /**
+   * HistoryMes: a page of what was said, oldest first ([H-1] to [H-3]). One that cannot be read in time is refused
+   * with 503, since the answers behind it wait for this one.
+   */
+  async history(
+    session: Session,
+    fields: ClientFields<"HistoryMes">,
+    { arrivedMs, isWanted }: { arrivedMs: number; isWanted: () => boolean },
+  ): Promise<Buffer> {
+    if (fields.before !== undefined && fields.after !== undefined) {
       throw new CodedError(codes.malformed, { detail: "before and after exclude each other" });
     }
     const conv = storedConv(fields.conv, session.userId);
-    await this.#assertPeer(conv, session.userId);
+    let pages = this.#pages.get(session);
+    if (!pages) this.#pages.set(session, (pages = new Turns(1)));
+    return pages.take(() =>
+      this.#allPages.take(async () => {
+        if (!isWanted()) throw new CodedError(codes.tryAgain, { detail: "gone" });
+        this.#assertTime(arrivedMs);
+        await this.#assertPeer(conv, session.userId);
+        this.#assertTime(arrivedMs);
+        return this.#page(session, conv, fields);
+      }),
+    );
+  }
+
+  async #page(
+    session: Session,
+    conv: StoredConv,
+    { conv: view, before, after, limit = limits.historyPageDefaultMessages }: ClientFields<"HistoryMes">,
+  ): Promise<Buffer> {
     const { smsDao } = this.#options;
     const forward = after !== undefined;
     const found = forward
@@ -121,7 +149,7 @@ export class SmsProcess {
     return encodeServer("HistoryResMes", {
       code: codes.ok,
       error: "",
-      conv: fields.conv,
+      conv: view,
       messages,
       more: cut || found.length > limit,
     });
@@ -160,12 +188,24 @@ export class SmsProcess {
     this.#hinted.add(conv);
   }
 
+  /** Throws CodedError 503 when one more call to Redis may end after the answer is due. */
+  #assertTime(arrivedMs: number): void {
+    if (this.#options.clock.monotonicMs() + limits.storeDeadlineMs > dueAfter(arrivedMs)) {
+      throw new CodedError(codes.tryAgain, { retryMs: 1000 });
+    }
+  }
+
   async #assertPeer(conv: StoredConv, userId: number): Promise<void> {
     const peer = peerOf(conv, userId);
     if (peer !== null && (await this.#options.userDao.nameOf(peer)) === null) {
       throw new CodedError(codes.notFound, { detail: convFor(conv, userId) });
     }
   }
+}
+
+/** When what came at `arrivedMs` has to be answered, monotonic ms. */
+function dueAfter(arrivedMs: number): number {
+  return arrivedMs + limits.answerDeadlineMs - limits.answerReserveMs;
 }
 
 /** As many messages, from the first on, as fit one frame ([F-8]). */

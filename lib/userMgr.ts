@@ -74,7 +74,7 @@ export class UserMgr {
     this.#claiming.set(session, 0);
     try {
       session.login = await this.#loginDao.claim(session.userId, session.device);
-      session.replaced = (this.#claiming.get(session) ?? 0) > session.login;
+      session.outdone = (this.#claiming.get(session) ?? 0) > session.login;
     } finally {
       this.#claiming.delete(session);
     }
@@ -95,7 +95,7 @@ export class UserMgr {
       address: session.address,
       sessions: this.#count,
     });
-    if (session.replaced) this.#dismiss(session, true);
+    if (session.outdone) this.#dismiss(session, true);
     else if (session.legacy === null) this.#replace(session, false);
   }
 
@@ -135,16 +135,10 @@ export class UserMgr {
   }
 
   #dismiss(session: Session, moved: boolean): void {
-    session.replaced = true;
     // Removed before it is closed: the connection's own end would not know that the user has only moved.
     this.remove(session, "replaced", moved);
-    if (session.started) this.sayReplaced(session);
-  }
-
-  /** Ends a replaced session, whose LoginResMes it has. */
-  sayReplaced({ output }: Session): void {
-    output.write(encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" }));
-    output.close("replaced");
+    const frame = encodeServer("GoAwayMes", { code: codes.replaced, reason: "replaced" });
+    session.sayGoodbye(frame, "replaced");
   }
 
   /** The session has gone; `moved`: to another node. Safe to repeat. */

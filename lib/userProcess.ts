@@ -86,19 +86,13 @@ export class UserProcess {
     knocking: Knocking,
     fields: ClientFields<"LoginMes">,
   ): Promise<{ session: Session; token: string | null; convs: ConvState[] }> {
-    const { tokenDao, throttleDao, doorbell, reading, userMgr } = this.#options;
+    const { doorbell, reading, userMgr } = this.#options;
     const modern = fields.v === 2;
     const device = modern ? (fields.device ?? defaultDevice) : legacyDevice;
-    const waitMs = (await throttleDao?.beforeLogin(fields.userId, knocking.address)) ?? 0;
-    if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: waitMs });
-    const record = await this.#authenticated(knocking.address, fields);
-    const presented = modern && fields.token !== undefined ? fields.token : null;
-    const token = modern ? await tokenDao.renew(fields.userId, device, presented) : null;
-    if (modern && token === null) {
-      await this.#failed(fields.userId, knocking.address, "token");
-      throw new CodedError(codes.wrongPassword);
-    }
-    await throttleDao?.loginSucceeded(fields.userId);
+    const { record, token } =
+      modern && fields.token !== undefined
+        ? await this.#byToken(knocking.address, { userId: fields.userId, device, token: fields.token })
+        : await this.#byPassword(knocking.address, fields, modern ? device : null);
     const legacy = modern ? null : knocking.legacyOutput(fields.userId);
     const session = new Session(
       {
@@ -167,9 +161,7 @@ export class UserProcess {
 
   /** Presence, messages and receipts begin to flow. Call when LoginResMes was written ([G-1], [P-1]). */
   start(session: Session): void {
-    session.started = true;
-    // A newer log-in of its device was there before its answer was.
-    if (session.replaced) this.#options.userMgr.sayReplaced(session);
+    session.answered();
     if (session.closed) return;
     this.#options.presence.start(session);
     this.#options.reading.start(session);
@@ -189,7 +181,47 @@ export class UserProcess {
     return encodeServer("UsersResMes", { code: codes.ok, total: presence.total, users, more });
   }
 
-  /** The user's record, when password or token may be theirs; a token is proven by `renew`. */
+  /**
+   * By token: one that fits passes all throttling, so that nobody can lock out who was here before ([A-5]). What a
+   * token that does not fit is told is throttled and counted like a password.
+   */
+  async #byToken(
+    address: string,
+    { userId, device, token: presented }: { userId: number; device: string; token: string },
+  ): Promise<{ record: UserRecord; token: string }> {
+    const { userDao, tokenDao, throttleDao } = this.#options;
+    const user = await userDao.find(userId);
+    const token = user && (await tokenDao.renew(userId, device, presented));
+    if (!token) {
+      await this.#mayTry(userId, address);
+      await this.#failed(userId, address, user ? "token" : "unknown");
+      throw new CodedError(user ? codes.wrongPassword : codes.userUnknown);
+    }
+    await throttleDao?.loginSucceeded(userId);
+    return { record: user.record, token };
+  }
+
+  /** By password; a modern session's device gets a token. */
+  async #byPassword(
+    address: string,
+    fields: ClientFields<"LoginMes">,
+    device: string | null,
+  ): Promise<{ record: UserRecord; token: string | null }> {
+    const { tokenDao, throttleDao } = this.#options;
+    await this.#mayTry(fields.userId, address);
+    const record = await this.#authenticated(address, fields);
+    const token = device === null ? null : await tokenDao.renew(fields.userId, device, null);
+    await throttleDao?.loginSucceeded(fields.userId);
+    return { record, token };
+  }
+
+  /** Throws CodedError 429 while too many have failed. */
+  async #mayTry(userId: number, address: string): Promise<void> {
+    const waitMs = (await this.#options.throttleDao?.beforeLogin(userId, address)) ?? 0;
+    if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: waitMs });
+  }
+
+  /** The user's record, when the password is theirs. */
   async #authenticated(address: string, fields: ClientFields<"LoginMes">): Promise<UserRecord> {
     const { userDao, hasher } = this.#options;
     const user = await userDao.find(fields.userId);
@@ -197,7 +229,6 @@ export class UserProcess {
       await this.#failed(fields.userId, address, "unknown");
       throw new CodedError(codes.userUnknown);
     }
-    if (fields.v === 2 && fields.token !== undefined) return user.record;
     const password = fields.userPwd ?? "";
     const fits =
       user.kind === "plain"

@@ -163,6 +163,37 @@ test("[K-2] a modern session that has ever pinged is closed after 15 s of silenc
   neverPinged.destroy();
 });
 
+test("[D-6] [K-2] a reader that takes nothing and pings is not silent: it is we who do not listen", async () => {
+  const reader = await newUser(server.port, 140);
+  const speaker = await newUser(server.port, 141);
+  await reader.settled();
+  reader.socket.pause();
+  const theirs = await sockets.of(reader);
+  let mid = 0;
+  while (!theirs.isPaused()) {
+    await speaker.ask("SmsMes", { content: "x".repeat(4000), mid: `${++mid}` }, "SmsResMes");
+    reader.bytes(ping);
+  }
+  for (let seconds = 0; seconds < 40; seconds++) {
+    clock.advance(1_000);
+    reader.bytes(ping);
+    speaker.bytes(ping);
+    await speaker.next("PongMes");
+  }
+  assert.equal(theirs.destroyed, false);
+  reader.socket.resume();
+  await reader.hears("all that was said", () => reader.all("SmsMes").length === mid);
+  assert.deepEqual(
+    reader.all("SmsMes").map((message) => message.mid),
+    Array.from({ length: mid }, (_, index) => `${index + 1}`),
+  );
+  // Listened to again, it has to say something like anybody else.
+  await reader.settled();
+  clock.advance(15_000);
+  await assertClosed(reader);
+  speaker.destroy();
+});
+
 test("[K-2] what a session hears is no sign of life of it", async () => {
   const silent = await newUser(server.port, 130);
   const speaker = await newUser(server.port, 131);

@@ -79,6 +79,20 @@ test("[H-1] [H-2] before and after page both ways, exclusive, and more says whet
   assert.deepEqual(await page({ conv: "u:2", after: ids[119] }).then(contents), []);
 });
 
+test("[H-1] before the first of all ids and after the last there is an empty page, and no more", async () => {
+  const nothing = { code: 200, error: "", conv: "u:2", messages: [], more: false };
+  const most = Number.MAX_SAFE_INTEGER;
+  for (const before of ["0-0", "0-1", `0-${most}`, "1-0"]) {
+    assert.deepEqual(await page({ conv: "u:2", before }), nothing, before);
+  }
+  for (const after of [`${most}-${most}`, `${most}-0`, ids.at(-1)]) {
+    assert.deepEqual(await page({ conv: "u:2", after }), nothing, String(after));
+  }
+  for (const fields of [{ after: "0-0" }, { before: `${most}-${most}` }]) {
+    assert.deepEqual(contents(await page({ conv: "u:2", limit: 200, ...fields })), range(1, 120));
+  }
+});
+
 test("[H-1] limit is 1 to 200, both directions at once are 400", async () => {
   assert.deepEqual(contents(await page({ conv: "u:2", limit: 1 })), [120]);
   assert.deepEqual(contents(await page({ conv: "u:2", limit: 200 })), range(1, 120));

@@ -151,8 +151,8 @@ test("[L-7] a newer log-in that is heard of before one's own number is there: Lo
   answer(11);
   await claimed;
   userMgr.add(session);
-  assert.deepEqual([session.closed, session.replaced, counted], [true, true, ["came", "moved"]]);
+  assert.deepEqual([session.closed, counted], [true, ["came", "moved"]]);
   assert.deepEqual(said, [], "its answer comes first");
-  userMgr.sayReplaced(session);
+  session.answered();
   assert.deepEqual(said, ["GoAwayMes", "closed: replaced"]);
 });

@@ -116,6 +116,21 @@ test("[A-5] an address that failed a hundred times within a minute waits for its
   neighbour.destroy();
 });
 
+test("[A-5] [L-4] a token that fits passes all throttling; one that does not is counted, and throttled", async () => {
+  await registerUser(lenient.port, 2070);
+  const first = await WireClient.connect(strict.port, "127.0.0.21");
+  const { token } = await login(first, { ...modern(2070, "pw2070"), device: "home" });
+  const stranger = await WireClient.connect(strict.port, "127.0.0.22");
+  for (let failure = 1; failure <= 6; failure++) await login(stranger, modern(2070, "wrong"));
+  await redis.client.set("{ip:127.0.0.23}:login", "100", "PX", 60_000);
+  const owner = await WireClient.connect(strict.port, "127.0.0.23");
+  const byToken = { userId: 2070, v: 2, device: "home" };
+  assert.equal((await login(owner, { ...byToken, token: "none" })).code, 429, "not this one");
+  assert.equal((await login(owner, { ...byToken, userId: 2079, token })).code, 429, "nor for another");
+  assert.equal((await login(owner, { ...byToken, token })).code, 200);
+  for (const one of [first, stranger, owner]) one.destroy();
+});
+
 test("[A-5] registrations are counted by address; an id that is taken is said before", async () => {
   const client = await WireClient.connect(strict.port, "127.0.0.17");
   const register = async (who: WireClient, userId: number): Promise<Data> =>

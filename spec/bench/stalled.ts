@@ -75,7 +75,14 @@ for (let n = 1; n <= readerCount; n++) {
   one.socket.pause();
   stalled.push(one);
 }
+// As programs do that are stuck somewhere else: their pings run by a timer.
+const pings = setInterval(() => {
+  for (const one of stalled) one.say("PingMes", { n: 1 });
+}, 5000);
 await phase(`beside ${readerCount} stalled`, seconds);
+clearInterval(pings);
+const lost = stalled.filter(({ isClosed }) => isClosed).length;
+process.stdout.write(`${lost} of the stalled were cut\n`);
 for (const one of stalled) one.destroy();
 await phase("after", Math.ceil(seconds / 3));
 await server.kill("SIGTERM");

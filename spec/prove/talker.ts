@@ -64,7 +64,8 @@ interface Call {
   /** Time in which nothing of ours held this connection back. */
   fairMs: number;
   heardFairMs: number;
-  pingFairMs: number;
+  /** Monotonic ms. */
+  pingedMs: number;
   /** The highest seq heard and not acknowledged yet. */
   unacked: Map<RecordedConv, Id>;
 }
@@ -174,8 +175,9 @@ export class Talker {
     const isSilent = call.fairMs - call.heardFairMs > silenceMaxMs;
     if (isSilent && !(this.options.legacy && call.session)) return this.giveUp();
     if (!call.session) return;
-    if (!this.options.legacy && call.fairMs - call.pingFairMs > pingMs) {
-      call.pingFairMs = call.fairMs;
+    // It pings while it does not read, too, as programs do whose pings run by a timer.
+    if (!this.options.legacy && nowMs - call.pingedMs > pingMs) {
+      call.pingedMs = nowMs;
       call.wire.say("PingMes", { n: this.logins });
     }
     this.#acknowledge(call, nowMs);
@@ -225,7 +227,7 @@ export class Talker {
       session: null,
       fairMs: 0,
       heardFairMs: 0,
-      pingFairMs: 0,
+      pingedMs: 0,
       unacked: new Map(),
     };
     this.#call = call;
