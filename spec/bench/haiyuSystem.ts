@@ -26,6 +26,8 @@ export interface RunningHaiyu extends RunningSystem {
   readonly folder: string;
 }
 
+/** Flags of Node for the server, as "--cpu-prof --cpu-prof-dir=/tmp/profile": to look into what is slow. */
+const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter((flag) => flag !== "");
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Starts Redis and the server, and makes the users. */
@@ -52,6 +54,7 @@ export async function startHaiyu({ fsync = "always", users }: HaiyuOptions): Pro
   const server = spawnPinned(
     process.execPath,
     [
+      ...nodeFlags,
       "--import",
       import.meta.resolve("tsx"),
       join(root, "server.ts"),
@@ -92,7 +95,9 @@ export async function startHaiyu({ fsync = "always", users }: HaiyuOptions): Pro
     async stop() {
       redis.disconnect();
       const ended = [once(server, "exit"), once(redisServer, "exit")];
-      server.kill("SIGKILL");
+      // A profile is written at an end of its own.
+      server.kill(nodeFlags.length > 0 ? "SIGTERM" : "SIGKILL");
+      if (nodeFlags.length > 0) await ended[0];
       redisServer.kill("SIGKILL");
       await Promise.all(ended);
     },
