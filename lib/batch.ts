@@ -5,9 +5,10 @@
  * their own, GapMes, in their place ([D-5]).
  */
 import { type StoredConv, convFor, peerOf } from "./conv.ts";
-import { deliveredFields } from "./delivered.ts";
+import { deliveredPayload } from "./delivered.ts";
+import { encodeFrame, encodeFrames } from "./frame.ts";
 import { fanoutEntryOverheadBytes, fanoutFlushMaxBytes } from "./limits.ts";
-import { type ServerFields, encodeServer } from "./message.ts";
+import { type ServerFields, payloadOf } from "./message.ts";
 import { type MessageId, compareIds, formatId } from "./messageId.ts";
 import type { Reader } from "./session.ts";
 import type { Entry } from "./smsDao.ts";
@@ -97,17 +98,15 @@ export class Batch {
   }
 
   #encode(conv: string): View {
-    const frames: Buffer[] = [];
-    const ends: number[] = [];
-    let end = 0;
-    this.entries.forEach((entry, index) => {
+    const payloads: string[] = [];
+    // How many frames there are up to the end of each entry: a gap is one more.
+    const counts = this.entries.map((entry, index) => {
       const gap = this.gapBefore(index);
-      if (gap) frames.push(encodeGap(conv, gap));
-      frames.push(encodeServer("SmsMes", deliveredFields(entry, conv)));
-      end += (frames.at(-1)?.length ?? 0) + (gap ? (frames.at(-2)?.length ?? 0) : 0);
-      ends.push(end);
+      if (gap) payloads.push(gapPayload(conv, gap));
+      return payloads.push(deliveredPayload(entry, conv));
     });
-    return { bytes: Buffer.concat(frames, end), ends };
+    const { bytes, ends } = encodeFrames(payloads);
+    return { bytes, ends: counts.map((count) => ends[count - 1] ?? 0) };
   }
 }
 
@@ -138,8 +137,12 @@ export function estimatedBytes({ content }: Entry): number {
 }
 
 /** One GapMes. */
-export function encodeGap(conv: string, { after, before, count, reason }: Gap): Buffer {
-  return encodeServer("GapMes", { conv, after: formatId(after), before: formatId(before), count, reason });
+export function encodeGap(conv: string, gap: Gap): Buffer {
+  return encodeFrame(gapPayload(conv, gap));
+}
+
+function gapPayload(conv: string, { after, before, count, reason }: Gap): string {
+  return payloadOf("GapMes", { conv, after: formatId(after), before: formatId(before), count, reason });
 }
 
 /**

@@ -191,6 +191,19 @@ export function encodeServer<T extends ServerType>(type: T, fields: ServerFields
   return encodeFrame(payloadText(type, JSON.stringify(fields)));
 }
 
+/** What a server says, as the text of a payload. */
+export function payloadOf<T extends ServerType>(type: T, fields: ServerFields<T>): string {
+  return payloadText(type, JSON.stringify(fields));
+}
+
+// What JSON.stringify writes otherwise than it is, or might: quotes, backslashes, controls, surrogates.
+const unlike = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/** A string of `data`, as it stands in the text of a payload: escaped twice, since `data` is JSON in JSON ([F-4]). */
+export function quotedTwice(text: string): string {
+  return unlike.test(text) ? JSON.stringify(JSON.stringify(text)).slice(1, -1) : `\\"${text}\\"`;
+}
+
 function payloadText(type: string, data: string): string {
   return `{"type":"${type}","data":${JSON.stringify(data)}}`;
 }

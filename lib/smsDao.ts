@@ -9,6 +9,7 @@ import { type MessageId, compareIds, formatId, parseId, zeroId } from "./message
 import { Script, type Argument, type RedisStore } from "./redis.ts";
 
 const appendScript = new Script("append");
+const readScript = new Script("read");
 const seekScript = new Script("seek");
 
 export interface NewMessage {
@@ -117,11 +118,9 @@ export class SmsDao {
     to: string,
     count: number,
   ): Promise<Entry[]> {
-    const reply = (await this.#store.call(command, logKey(conv), from, to, "COUNT", count)) as [
-      string,
-      string[],
-    ][];
-    const entries = reply.map(([id, fields]) => entryOf(idOf(id), fields));
+    const json = (await this.#store.run(readScript, [logKey(conv)], [command, from, to, count])) as string;
+    const reply = JSON.parse(json) as [string, string[]][] | Record<string, never>;
+    const entries = Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
     const newest = command === "XRANGE" ? entries.at(-1) : entries[0];
     if (newest) this.#seen(conv, newest.id);
     return entries;
@@ -148,10 +147,10 @@ function entryOf(id: MessageId, fields: string[]): Entry {
     const value = fields[index + 1] ?? "";
     switch (fields[index]) {
       case "sender":
-        entry.sender = Number(value);
+        entry.sender = Number(value) || 0;
         break;
       case "time":
-        entry.time = Number(value);
+        entry.time = Number(value) || 0;
         break;
       case "device":
         entry.device = value;
