@@ -40,10 +40,18 @@ async function main(): Promise<void> {
   const { lang, ...target } = options;
   const device = claimDeviceName(process.env);
   const outboxFolder = join(stateFolder(process.env), "outbox");
-  await runMenus({ ask, texts: texts[lang], clock: systemClock, device, outboxFolder, ...target });
+  const code = await runMenus({
+    ask,
+    texts: texts[lang],
+    clock: systemClock,
+    device,
+    outboxFolder,
+    ...target,
+  });
   ask.close();
   // The goodbye is on its way; a server that does not answer it is not waited for.
-  setTimeout(() => process.exit(0), clientExitDeadlineMs).unref();
+  process.exitCode = code;
+  setTimeout(() => process.exit(), clientExitDeadlineMs).unref();
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main();

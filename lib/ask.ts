@@ -18,6 +18,8 @@ export interface Ask {
   refresh(): void;
   /** One or more lines of harmless text. */
   print(text: string): void;
+  /** Nobody is there who could choose anew after a failure: the lines to come were written for a talk that went well. */
+  readonly scripted: boolean;
   /** Whether there will be no more lines. */
   readonly ended: boolean;
   /** Gives the terminal back. */

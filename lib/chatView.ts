@@ -27,6 +27,8 @@ export type LeftChat = "back" | "quit";
 
 /** The chat of one logged-in person, from the first line to `/back` or `/quit`. */
 export class ChatView {
+  /** Something that was said here was refused for good. */
+  anyRefused = false;
   readonly #ask: Ask;
   readonly #texts: Texts;
   readonly #clock: Clock;
@@ -237,6 +239,7 @@ export class ChatView {
   #say(client: ChatClient, conv: string, content: string): void {
     if (content.trim() === "") return this.#ask.print(this.#texts.emptyLine);
     if (content.length > limits.contentMaxUnits) {
+      this.anyRefused = true;
       return this.#ask.print(this.#texts.tooLong(content.length, limits.contentMaxUnits));
     }
     void client.send({ conv, content }).then((outcome) => this.#told(conv, content, outcome));
@@ -247,6 +250,7 @@ export class ChatView {
     const shown = this.#addressed(conv, content);
     if (outcome.kind === "stored") this.#show(`[${timeText(outcome.time)}] ${this.#texts.me}: ${shown}`);
     else if (outcome.kind === "refused") {
+      this.anyRefused = true;
       this.#show(`! ${this.#texts.refused(this.#reason(outcome.code, outcome.error), shown)}`);
     } else if (this.#outbox) this.#show(`! ${this.#texts.kept(shown)}`);
     else this.#show(`! ${this.#texts.unknownOutcome(shown)}`);

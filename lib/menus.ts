@@ -8,6 +8,7 @@ import { ChatView, readUserId } from "./chatView.ts";
 import { type Clock } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { harmless } from "./displayText.ts";
+import { type ExitCode, exitCodes } from "./exitCodes.ts";
 import type { Texts } from "./lang.ts";
 import * as limits from "./limits.ts";
 import { Outbox } from "./outbox.ts";
@@ -29,20 +30,31 @@ export interface MenusOptions {
 
 type Left = "back" | "quit";
 
-/** Runs the menus until the person quits, or there are no more lines. */
-export async function runMenus(options: MenusOptions): Promise<void> {
+/** How a talk was left, and what a script has to hear of it. */
+interface Talk {
+  left: Left;
+  code: ExitCode;
+}
+
+const back: Talk = { left: "back", code: exitCodes.done };
+const failed = (code: ExitCode): Talk => ({ left: "back", code });
+
+/** Runs the menus until the person quits, or there are no more lines; the exit code ([C-9]). */
+export async function runMenus(options: MenusOptions): Promise<ExitCode> {
   const { ask, texts, host, port } = options;
   ask.print(`---- ${texts.welcome} ----\n${texts.server(host, port)}`);
-  let left: Left = "back";
   // A user id on the command line means: log in right away.
-  if (options.userId !== null) left = await logIn(options, options.userId);
-  while (left === "back") {
+  let talk = options.userId === null ? back : await logIn(options, options.userId);
+  while (talk.left === "back") {
+    // A person chooses anew; the lines of a script must not become answers to questions they were not written for.
+    if (talk.code !== exitCodes.done && ask.scripted) return talk.code;
     const choice = await chooseFrom(ask, texts, texts.firstMenu);
-    if (choice === 1) left = await logIn(options, null);
-    else if (choice === 2) await registerUser(options);
-    else left = "quit";
+    if (choice === 1) talk = await logIn(options, null);
+    else if (choice === 2) talk = await registerUser(options);
+    else talk = { left: "quit", code: exitCodes.done };
   }
   ask.print(texts.bye);
+  return ask.scripted ? talk.code : exitCodes.done;
 }
 
 /** Prints a menu and asks until the answer is one of it; null when there are no more lines, or the signal came. */
@@ -98,25 +110,28 @@ function askUserName({ ask, texts }: MenusOptions): Promise<string | null> {
   });
 }
 
-async function registerUser(options: MenusOptions): Promise<void> {
+async function registerUser(options: MenusOptions): Promise<Talk> {
   const { ask, texts, host, port } = options;
   const userId = await askUserId(options);
   const userPwd = userId === null ? null : await askPassword(options);
   const userName = userPwd === null ? null : await askUserName(options);
-  if (userId === null || userPwd === null || userName === null) return;
+  if (userId === null || userPwd === null || userName === null) return back;
   try {
     const { code, error } = await register({ host, port }, { userId, userPwd, userName }, options.clock);
     const why = texts.codes[code] ?? harmless(error);
     ask.print(code === codes.ok ? texts.registered(userId) : texts.notRegistered(why));
+    // An id that is taken may be one's own from the last time: the log-in to come tells.
+    return code === codes.ok || code === codes.taken ? back : failed(exitCodes.refused);
   } catch (error) {
     ask.print(texts.unreachable(`${host}:${port}`, harmless((error as Error).message)));
+    return failed(exitCodes.noConnection);
   }
 }
 
-async function logIn(options: MenusOptions, givenUserId: number | null): Promise<Left> {
+async function logIn(options: MenusOptions, givenUserId: number | null): Promise<Talk> {
   const userId = givenUserId ?? (await askUserId(options));
   const password = userId === null ? null : await askPassword(options);
-  if (userId === null || password === null) return "quit";
+  if (userId === null || password === null) return { left: "quit", code: exitCodes.done };
   const outbox = openOutbox(options, userId);
   try {
     return await talk(options, { userId, password, outbox });
@@ -143,7 +158,7 @@ function openOutbox(
 async function talk(
   options: MenusOptions,
   { userId, password, outbox }: { userId: number; password: string; outbox: Outbox | null },
-): Promise<Left> {
+): Promise<Talk> {
   const { ask, texts, host, port, device, clock } = options;
   const over = new AbortController();
   const view = new ChatView({ ask, texts, clock, over, outbox });
@@ -168,7 +183,7 @@ async function talk(
     const { code, error, userName = "", convs = [] } = await client.login();
     if (code !== codes.ok) {
       ask.print(texts.notLoggedIn(texts.codes[code] ?? harmless(error)));
-      return "back";
+      return failed(exitCodes.refused);
     }
     ask.print(`---- ${texts.loggedIn(harmless(userName), userId)} ----`);
     for (const { conv, userName: peer, unread } of convs) {
@@ -178,12 +193,14 @@ async function talk(
     view.open();
   } catch (error) {
     ask.print(texts.unreachable(`${host}:${port}`, harmless((error as Error).message)));
-    return "back";
+    return failed(exitCodes.noConnection);
   }
   const left = await secondMenu(options, client, { view, over });
   await waitForUnsent(options, client);
+  const isRefused = view.anyRefused || client.state.kind === "ended";
+  const isLate = client.unsent > 0;
   client.logout();
-  return left;
+  return { left, code: isRefused ? exitCodes.refused : isLate ? exitCodes.late : exitCodes.done };
 }
 
 async function secondMenu(

@@ -12,6 +12,7 @@ export class Pipe implements Ask {
   readonly #lines: AsyncIterator<string>;
   readonly #close: () => void;
   #next: Promise<IteratorResult<string>> | null = null;
+  readonly scripted = true;
   ended = false;
 
   constructor({ input, output }: { input: Readable; output: Writable }) {

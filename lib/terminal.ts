@@ -18,6 +18,7 @@ const bracketedPasteOff = "\u001b[?2004l";
 
 /** Asks and tells on a screen. */
 export class Terminal implements Ask {
+  readonly scripted = false;
   readonly #input: ReadStream;
   readonly #output: WriteStream;
   readonly #editor = new LineEditor();

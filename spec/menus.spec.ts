@@ -89,11 +89,6 @@ for (const lang of languages) {
     await menuShown(client, say.firstMenu, say);
     client.say("2", `${base}`, "pw", "other");
     await client.shows(say.notRegistered(say.codes[505] ?? "?"));
-    client.say("1", `${base + 999}`, "pw");
-    await client.shows(say.notLoggedIn(say.codes[500] ?? "?"));
-    client.say("1", `${base}`, "wrong");
-    await client.shows(say.notLoggedIn(say.codes[403] ?? "?"));
-    await menuShown(client, say.firstMenu, say);
     client.say("1", `${base}`, "x".repeat(256));
     await client.shows(say.loggedIn("小海", base));
     await menuShown(client, say.secondMenu, say);
@@ -193,7 +188,8 @@ for (const lang of languages) {
     await menuShown(client, say.secondMenu, say);
     client.say("2", "/quit");
     await client.shows(say.bye);
-    assert.equal(await client.exits(), 0);
+    // Something was refused on the way.
+    assert.equal(await client.exits(), 4);
     assert.equal(client.err, "");
     other.destroy();
   });
@@ -275,24 +271,40 @@ test("[C-1] the end of the input is the end, exit code 0, at any point; what was
   looker.destroy();
 });
 
-test("[C-6] a server that is not there: a sentence, and back to the menu", async () => {
+test("[C-9] a script's failed log-in is its end: exit code 4, or 3; no line of it becomes another answer", async () => {
+  const say = texts.en;
+  await registerUser(server.port, 4_000);
   const gate = await Gate.to(server.port);
   gate.refuse();
-  const say = texts.en;
-  const client = new PipedClient(["--lang", "en", `4000@127.0.0.1:${gate.port}`]);
-  await client.shows(say.askPassword);
-  client.say("pw");
-  await client.shows(say.unreachable(`127.0.0.1:${gate.port}`, "ECONNREFUSED"));
-  await menuShown(client, say.firstMenu, say);
-  client.say("2", "4000", "pw", "name");
-  await client.shows(say.unreachable(`127.0.0.1:${gate.port}`, "ECONNREFUSED"));
-  await menuShown(client, say.firstMenu, say);
-  client.say("3");
-  await client.shows(say.bye);
-  assert.equal(await client.exits(), 0);
+  const away = `127.0.0.1:${gate.port}`;
+  const runs: [string[], string[], number, string][] = [
+    [
+      [target],
+      ["1", "4000", "wrong", "2", "4000", "hello", "name"],
+      4,
+      say.notLoggedIn(say.codes[403] ?? "?"),
+    ],
+    [[`4000@${target}`], ["wrong", "2", "3"], 4, say.notLoggedIn(say.codes[403] ?? "?")],
+    [[target], ["1", "4999", "pw", "2", "4999", "secret", "name"], 4, say.notLoggedIn(say.codes[500] ?? "?")],
+    [[`4000@${away}`], ["pw4000", "2", "4000", "pw"], 3, say.unreachable(away, "ECONNREFUSED")],
+    [[away], ["2", "4001", "pw", "name", "3"], 3, say.unreachable(away, "ECONNREFUSED")],
+  ];
+  await Promise.all(
+    runs.map(async ([args, lines, code, sentence]) => {
+      const client = new PipedClient(["--lang", "en", ...args]);
+      assert.equal(await client.ends(`${lines.join("\n")}\n`), code, client.out);
+      assert.ok(client.out.endsWith(`${sentence}\n`), client.out);
+    }),
+  );
+  // An id that is taken may be one's own: the lines after it are still what they were meant for.
+  const again = new PipedClient(["--lang", "en", target]);
+  const code = await again.ends("2\n4000\npw\nname\n1\n4000\npw4000\n2\nhello\n");
+  assert.equal(code, 0, again.out);
+  const refused = new PipedClient(["--lang", "en", target]);
+  assert.equal(await refused.ends(`1\n4000\npw4000\n2\n${"x".repeat(5000)}\nhello\n`), 4, refused.out);
 });
 
-test("[C-5] a lost link is said, what is typed meanwhile is sent when it is back; after 409 it is the first menu", async () => {
+test("[C-5] a lost link is said, what is typed meanwhile is sent when it is back; after 409 it is over", async () => {
   const gate = await Gate.to(server.port);
   const say = texts.en;
   const listener = await newUser(server.port, 5_001);
@@ -314,11 +326,8 @@ test("[C-5] a lost link is said, what is typed meanwhile is sent when it is back
   const device = client.device;
   const newer = await WireClient.login(server.port, { userId: 5_000, userPwd: "pw5000", device });
   await client.shows(`* ${say.replaced}`);
-  await menuShown(client, say.firstMenu, say);
   const taken = gate.taken;
-  client.say("3");
-  await client.shows(say.bye);
-  assert.equal(await client.exits(), 0);
+  assert.equal(await client.exits(), 4);
   assert.equal(gate.taken, taken);
   newer.destroy();
   listener.destroy();

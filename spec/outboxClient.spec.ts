@@ -82,7 +82,7 @@ test("[C-7] a refused message is shown, kept over restarts, and goes when the pe
     return second.output.out.split("Not sent (no such user): (private to 99) hello").length === 3;
   });
   second.type("/drop", "/quit");
-  assert.equal(await second.ended, 0);
+  assert.equal(await second.ended, 4);
   assert.ok(second.output.out.includes("Nothing is unconfirmed"), "it is gone");
   assert.equal(outboxText(state), "");
   await server.close();

@@ -23,6 +23,7 @@ const layers: Record<string, string[]> = {
     "pidLock",
     "flags",
     "folder",
+    "exitCodes",
     "meter",
     "outlet",
     "stopSignals",
