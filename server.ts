@@ -4,6 +4,7 @@
  * Run it with `npm start` or `./server.ts`.
  */
 import { realpathSync } from "node:fs";
+import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Appender } from "./lib/appender.ts";
 import { type Clock, delay, systemClock } from "./lib/clock.ts";
@@ -20,11 +21,11 @@ import { type Gauges, Meter } from "./lib/meter.ts";
 import { openMetrics } from "./lib/metrics.ts";
 import { newNodeName } from "./lib/nodeName.ts";
 import { NodesDao } from "./lib/nodesDao.ts";
-import { type OperatorAddress, OperatorPort, type ProcessView, viewOfOne } from "./lib/operatorPort.ts";
+import { OperatorPort, type OperatorView, type ProcessView, viewOfOne } from "./lib/operatorPort.ts";
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
-import { type Outlet, outletOf } from "./lib/outlet.ts";
+import { outletOf } from "./lib/outlet.ts";
 import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
 import { Receipts } from "./lib/receipts.ts";
@@ -34,45 +35,47 @@ import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlag
 import { SmsDao } from "./lib/smsDao.ts";
 import { SmsProcess } from "./lib/smsProcess.ts";
 import { ThrottleDao } from "./lib/throttleDao.ts";
-import { onStopSignal } from "./lib/stopSignals.ts";
+import { type StopHandlers, onStopSignal } from "./lib/stopSignals.ts";
 import { TokenDao } from "./lib/tokenDao.ts";
 import { UserDao } from "./lib/userDao.ts";
 import { UserMgr } from "./lib/userMgr.ts";
 import { UserProcess, legacyDevice } from "./lib/userProcess.ts";
 import { WhyProcess } from "./lib/whyProcess.ts";
+import { type Assignment, PrimaryLink, assignmentOf } from "./lib/worker.ts";
+import { Workers } from "./lib/workers.ts";
 
 export interface ServerOptions extends ServerFlags {
   /** Its name among all nodes, exactly; absent: one that begins with `node`. */
   nodeName?: string;
   clock?: Clock;
   journal?: Journal;
-  /** Where the journal goes, unless there is another. */
-  stderr?: Outlet;
   argon?: ArgonCost;
 }
 
 export interface RunningServer {
   port: number;
-  view: ProcessView;
   /** Drains: says goodbye, stores cursors, ends Redis where it is ours. */
   close(): Promise<void>;
   /** Ends Redis where it is ours, and nothing else: for a process that ends at once. */
   abandon(): Promise<void>;
 }
 
+/** A server in one process. */
+interface ServingProcess extends RunningServer {
+  view: ProcessView;
+}
+
 /** Makes the parts, joins them, listens. Throws an Error of one line when it cannot. */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ServerOptions): Promise<ServingProcess> {
   const { clock = systemClock } = options;
   const node = options.nodeName ?? newNodeName(options.node ?? undefined);
-  const journal = options.journal ?? createJournal(node, options.stderr ?? outletOf(process.stderr));
+  const journal = options.journal ?? createJournal(node, outletOf(process.stderr));
   const meter = new Meter();
-  if (options.port !== 0) await tryAddress(options.host, options.port);
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
   try {
     const store = await connectStore(options.redis, privateRedis, { journal, clock, meter });
-    const server = await joinParts({ ...options, clock, node, journal, meter }, store, privateRedis);
-    return options.metrics ? await withOperatorPort(server, options.metrics, journal) : server;
+    return await joinParts({ ...options, clock, node, journal, meter }, store, privateRedis);
   } catch (error) {
     // Who cannot serve leaves no redis-server behind.
     await privateRedis?.close();
@@ -80,19 +83,80 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-/** The server, told of by HTTP until it has gone. */
+/** What a process of its own is started with. */
+interface ProcessOptions extends ServerFlags {
+  nodeName: string;
+  journal: Journal;
+}
+
+/** A server of one process. */
+async function startAlone(options: ProcessOptions): Promise<RunningServer> {
+  if (options.port !== 0) await tryAddress(options.host, options.port);
+  const server = await startServer(options);
+  return withOperatorPort(server, viewOfOne(server.view), options);
+}
+
+/** The process that serves nobody, and keeps those that do. */
+async function startPrimary(options: ProcessOptions): Promise<RunningServer> {
+  const clock = systemClock;
+  const { journal, metrics, workers: count } = options;
+  if (options.port !== 0) await tryAddress(options.host, options.port);
+  const privateRedis =
+    options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
+  const redis = privateRedis && unixUrl(privateRedis.socketPath);
+  const workers = new Workers({ count, redis, withMetrics: metrics !== null, clock, journal });
+  const close = async (): Promise<void> => {
+    await workers.close();
+    await privateRedis?.close();
+    journal.write("stopped");
+  };
+  const abandon = async (): Promise<void> => {
+    workers.kill();
+    await privateRedis?.close();
+  };
+  try {
+    const port = await workers.open();
+    return await withOperatorPort({ port, close, abandon }, workers, options);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** One of the processes of a primary. */
+async function startWorker(
+  options: ProcessOptions,
+  { redis }: Assignment,
+  link: PrimaryLink,
+): Promise<RunningServer> {
+  try {
+    const server = await startServer({ ...options, redis: redis ?? options.redis });
+    link.serves(server.view, options.journal);
+    const close = async (): Promise<void> => {
+      await server.close();
+      await link.ends();
+    };
+    return { ...server, close };
+  } catch (error) {
+    await link.failed(reasonOf(error));
+    throw error;
+  }
+}
+
+/** The server, told of by HTTP until it has gone, where that was asked for. */
 async function withOperatorPort(
   server: RunningServer,
-  address: OperatorAddress,
-  journal: Journal,
+  view: OperatorView,
+  { metrics, journal }: ProcessOptions,
 ): Promise<RunningServer> {
-  const operatorPort = new OperatorPort(viewOfOne(server.view), journal);
+  if (!metrics) return server;
+  const operatorPort = new OperatorPort(view, journal);
   const close = async (): Promise<void> => {
     await server.close();
     operatorPort.close();
   };
   try {
-    await operatorPort.listen(address);
+    await operatorPort.listen(metrics);
   } catch (error) {
     await close();
     throw error;
@@ -120,7 +184,7 @@ async function joinParts(
   options: ServerOptions & { clock: Clock; node: string; journal: Journal; meter: Meter },
   store: RedisStore,
   privateRedis: PrivateRedis | null,
-): Promise<RunningServer> {
+): Promise<ServingProcess> {
   const { clock, node, journal, meter, rate } = options;
   const userDao = new UserDao(store);
   const smsDao = new SmsDao(store);
@@ -189,7 +253,7 @@ async function joinParts(
     userDao,
     tokenDao,
     throttleDao,
-    hasher: new PasswordHasher(options.argon),
+    hasher: new PasswordHasher(options.argon, options.workers),
     userMgr,
     doorbell,
     reading: follow,
@@ -242,6 +306,7 @@ async function joinParts(
     redisCallsWaiting: () => store.waitingCount,
     redisReady: () => Number(store.ready),
     draining: () => Number(isDraining),
+    workers: () => 1,
   };
   const readMetrics = options.metrics && (await openMetrics(meter, gauges));
   const port = await listener.listen(options.host, options.port);
@@ -295,9 +360,19 @@ async function main(): Promise<void> {
     stdout.write(serverUsage);
     return exit(0);
   }
-  const starting = startServer({ ...flags, stderr });
+  const assignment = assignmentOf(process.env);
+  const link = assignment && new PrimaryLink();
+  const label = flags.node ?? hostname();
+  const nodeName = newNodeName(assignment ? `${label}-${assignment.slot}` : label);
+  const options = { ...flags, nodeName, journal: createJournal(nodeName, stderr) };
+  const starting =
+    assignment && link
+      ? startWorker(options, assignment, link)
+      : flags.workers > 1
+        ? startPrimary(options)
+        : startAlone(options);
   // A signal may come before it has started: then it goes as soon as it has.
-  const onStop = onStopSignal(systemClock, {
+  const handlers: StopHandlers = {
     stop: () =>
       void starting
         .then((server) => server.close())
@@ -309,13 +384,16 @@ async function main(): Promise<void> {
       const abandoned = starting.then((server) => server.abandon()).catch(() => undefined);
       void Promise.race([abandoned, delay(systemClock, stopNowDeadlineMs)]).then(() => exit(1));
     },
-  });
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onStop);
+  };
+  const onStop = onStopSignal(systemClock, handlers);
+  if (link) link.onStop(handlers.stop);
+  else for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onStop);
   try {
     const { port } = await starting;
-    stdout.write(`haiyu 海语 ${flags.host}:${port}\n`);
+    if (!link) stdout.write(`haiyu 海语 ${flags.host}:${port}\n`);
   } catch (error) {
-    stderr.write(`server.ts: ${reasonOf(error)}\n`);
+    // What went wrong in a worker its primary says.
+    if (!link) stderr.write(`server.ts: ${reasonOf(error)}\n`);
     return exit(1);
   }
 }

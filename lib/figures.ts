@@ -33,6 +33,26 @@ export interface NodeFigures {
   redisMs: number;
 }
 
+const numberNames = [
+  ...["port", "pid", "startedMs", "sessions", "connections", "usersOnline", "storedPerSecond"],
+  ...["deliveredPerSecond", "sentBytesPerSecond", "cpuCores", "loopBusy", "residentBytes"],
+  ...["readersLagging", "messagesWaiting", "redisMs"],
+];
+
+/** What a node wrote; null where it wrote nothing, or not what this version writes. */
+export function readFigures(text: string | null): NodeFigures | null {
+  try {
+    const figures = JSON.parse(text ?? "null") as Record<string, unknown> | null;
+    if (!figures) return null;
+    const { state, host } = figures;
+    const fits = (state === "serving" || state === "draining") && typeof host === "string";
+    const isWhole = fits && numberNames.every((name) => Number.isFinite(figures[name]));
+    return isWhole ? (figures as unknown as NodeFigures) : null;
+  } catch {
+    return null;
+  }
+}
+
 export interface FiguresOptions {
   node: string;
   address: { host: string; port: number };

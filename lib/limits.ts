@@ -128,6 +128,16 @@ export const workerSettledMs = 10_000;
 export const workerDrainDeadlineMs = 9_000;
 export const nodeNameMaxChars = 64;
 export const topPeriodMs = 1_000;
+export const nodeMajorMin = 20;
+export const openFilesComfortable = 10_000;
+export const diskFreeMinMib = 100;
+export const diskFreeComfortableMib = 2_048;
+export const redisMemoryHighShare = 0.7;
+export const redisMemoryFullShare = 0.9;
+export const redisRoundTripComfortableMs = 20;
+export const clockSkewComfortableMs = 500;
+export const clockSkewMaxMs = 30_000;
+export const scanSliceUsers = 500;
 
 // Passwords and throttling, design 6.
 export const argonMemoryKiB = 19 * 1024;

@@ -117,7 +117,7 @@ function connectionsMax(): number {
 }
 
 /** The soft limit of open files; Node raises it to the hard one at its start. */
-function openFilesMax(): number {
+export function openFilesMax(): number {
   try {
     const line = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
     if (line) return Number(line[1]);

@@ -54,6 +54,7 @@ export interface Gauges {
   redisCallsWaiting: () => number;
   redisReady: () => number;
   draining: () => number;
+  workers: () => number;
 }
 
 export type GaugeName = keyof Gauges;

@@ -2,6 +2,7 @@
  * metrics: the meter in the words of Prometheus. One table names every metric; `prom-client`, loaded only when metrics
  * are asked for, does the text. With several workers each gives its own as JSON, and `exposition` adds them up.
  */
+import type { Registry } from "prom-client";
 import type { CounterName, GaugeName, Gauges, Meter, Timings } from "./meter.ts";
 
 /** All metrics of one process, as `prom-client` gives them; plain JSON, so it can cross to another process. */
@@ -48,6 +49,7 @@ export const gaugeMetrics: Record<GaugeName, readonly [...Told, aggregator: "sum
   redisCallsWaiting: ["haiyu_redis_calls_waiting", "Calls that wait for Redis", "sum"],
   redisReady: ["haiyu_redis_ready", "1 when Redis is connected", "min"],
   draining: ["haiyu_draining", "1 when the node is going away", "max"],
+  workers: ["haiyu_workers", "Processes that serve", "sum"],
 };
 
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -67,8 +69,8 @@ const unwanted = /^nodejs_active_|^process_open_fds$|^nodejs_eventloop_lag_(?:mi
 
 /** Starts to measure durations, and gives what reads all metrics of this process. */
 export async function openMetrics(meter: Meter, gauges: Gauges): Promise<() => Promise<MetricsJson>> {
-  const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import("prom-client");
-  const registry = new Registry();
+  const { Counter, Gauge, Histogram } = await import("prom-client");
+  const registry = await processRegistry();
   const registers = [registry];
   for (const [field, [name, help]] of entriesOf(counterMetrics)) {
     new Counter({
@@ -102,18 +104,24 @@ export async function openMetrics(meter: Meter, gauges: Gauges): Promise<() => P
     redis: timing("redis"),
     delivery: timing("delivery"),
   };
-  // Memory, CPU, open files, event-loop lag, garbage collection: by the names that everybody's dashboards know.
+  return () => jsonOf(registry);
+}
+
+/** What reads the metrics of a process that serves nobody: memory, CPU and the like. */
+export async function openProcessMetrics(): Promise<() => Promise<MetricsJson>> {
+  const registry = await processRegistry();
+  return () => jsonOf(registry);
+}
+
+/** Memory, CPU, event-loop lag, garbage collection: by the names that everybody's dashboards know. */
+async function processRegistry(): Promise<Registry> {
+  const { Registry, collectDefaultMetrics } = await import("prom-client");
+  const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   for (const { name } of registry.getMetricsAsArray()) {
     if (unwanted.test(name)) registry.removeSingleMetric(name);
   }
-  return async () => {
-    const all = await jsonOf(registry);
-    // The mean over the workers would hide the one that hangs.
-    return all.map((one) =>
-      one.name.startsWith("nodejs_eventloop_lag") ? { ...one, aggregator: "max" } : one,
-    );
-  };
+  return registry;
 }
 
 /** The text for Prometheus of what one or more processes gave. */
@@ -130,9 +138,13 @@ export async function addEnded(before: MetricsJson, ended: MetricsJson): Promise
   return jsonOf(AggregatorRegistry.aggregate([before, lasting]));
 }
 
-async function jsonOf(registry: { getMetricsAsJSON: () => Promise<unknown> }): Promise<MetricsJson> {
+async function jsonOf(registry: Registry): Promise<MetricsJson> {
   // The package types the kind of a metric as a number, and gives its name.
-  return (await registry.getMetricsAsJSON()) as MetricsJson;
+  const all = (await registry.getMetricsAsJSON()) as unknown as MetricsJson;
+  // The mean over the workers would hide the one that hangs.
+  return all.map((one) =>
+    one.name.startsWith("nodejs_eventloop_lag") ? { ...one, aggregator: "max" } : one,
+  );
 }
 
 function entriesOf<K extends string, V>(table: Record<K, V>): [K, V][] {

@@ -19,6 +19,11 @@ export function newNodeName(label: string = hostname()): string {
   return [words, placeOf() ?? random(4), process.pid, startOf(process.pid) ?? 0, random(3)].join(".");
 }
 
+/** What a person calls the node: the name without what makes it unique. */
+export function labelOf(nodeName: string): string {
+  return pattern.test(nodeName) ? nodeName.split(".").slice(0, -4).join(".") : nodeName;
+}
+
 /** Whether a node was a process of this place that has ended. False for what cannot be known from here. */
 export function hasEnded(nodeName: string): boolean {
   const [, place, pid, start] = pattern.exec(nodeName) ?? [];

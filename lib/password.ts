@@ -16,12 +16,14 @@ export interface ArgonCost {
 /** Hashes and checks passwords, as many at once as there are cores. */
 export class PasswordHasher {
   readonly #cost: ArgonCost;
+  readonly #runningMax: number;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** Specs may give a cheap cost; everything else uses the default. */
-  constructor(cost: ArgonCost = { memoryKiB: argonMemoryKiB, passes: argonPasses }) {
+  /** Specs may give a cheap cost; everything else uses the default. `processes` share the cores. */
+  constructor(cost: ArgonCost = { memoryKiB: argonMemoryKiB, passes: argonPasses }, processes = 1) {
     this.#cost = cost;
+    this.#runningMax = Math.max(1, Math.floor(availableParallelism() / processes));
   }
 
   /** PHC string of the password. Throws CodedError 503 when too many wait. */
@@ -38,7 +40,7 @@ export class PasswordHasher {
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= availableParallelism()) {
+    if (this.#running >= this.#runningMax) {
       if (this.#waiting.length >= hashQueueMax) {
         throw new CodedError(codes.tryAgain, { detail: "many log-ins at once", retryMs: 1000 });
       }

@@ -4,7 +4,7 @@
  * plain: two fields, so that a plain password that looks like a hash is never taken for one.
  */
 import { usersKey } from "./keys.ts";
-import { knownUsersMax, sexMaxUnits, userNameMaxCodePoints } from "./limits.ts";
+import { knownUsersMax, scanSliceUsers, sexMaxUnits, userNameMaxCodePoints } from "./limits.ts";
 import { Script, type RedisStore } from "./redis.ts";
 
 const replaceField = new Script("replaceField");
@@ -58,6 +58,25 @@ export class UserDao {
   async upgrade(user: StoredUser, record: UserRecord): Promise<boolean> {
     const args = [record.userId, user.json, JSON.stringify(record)];
     return (await this.#store.run(replaceField, [usersKey], args)) === 1;
+  }
+
+  /**
+   * Every record, a slice at a time; null for one that cannot be read. One that is changed meanwhile comes as it was or
+   * as it is, one that is added may be missing.
+   */
+  async *slices(): AsyncGenerator<(StoredUser | null)[]> {
+    let cursor = "0";
+    do {
+      const reply = await this.#store.call("HSCAN", usersKey, cursor, "COUNT", scanSliceUsers);
+      const [next, flat] = reply as [string, string[]];
+      const slice: (StoredUser | null)[] = [];
+      for (let index = 0; index + 1 < flat.length; index += 2) {
+        const userId = Number(flat[index]);
+        slice.push(Number.isSafeInteger(userId) ? parseUser(userId, flat[index + 1] ?? "") : null);
+      }
+      yield slice;
+      cursor = next;
+    } while (cursor !== "0");
   }
 
   #know(userId: number, userName: string): void {

@@ -63,7 +63,7 @@ const layers: Record<string, string[]> = {
     "listener",
     "serverFlags",
   ],
-  operator: ["metrics", "figures", "operatorPort"],
+  operator: ["metrics", "figures", "operatorPort", "worker", "workers"],
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
     ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags"],
@@ -81,6 +81,7 @@ const confined: Record<string, string[]> = {
   "node:net": ["edge", "client", "redisServer"],
   "node:tls": [],
   "node:http": ["operatorPort"],
+  "node:cluster": ["worker", "workers"],
   "prom-client": ["metrics"],
   "node:child_process": ["redisServer"],
   "@node-rs/argon2": ["password"],

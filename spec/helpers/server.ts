@@ -118,9 +118,10 @@ export interface SpawnedServer extends SpawnedProcess {
   kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
 }
 
-/** Spawns server.ts on a free port and waits until it serves. */
+/** Spawns server.ts, on a free port unless one is given, and waits until it serves. */
 export async function spawnServer(args: string[], options: SpawnOptions = {}): Promise<SpawnedServer> {
-  const spawned = spawnScript("server.ts", ["--port", "0", "--rate", "0", ...args], options);
+  const port = args.includes("--port") ? [] : ["--port", "0"];
+  const spawned = spawnScript("server.ts", [...port, "--rate", "0", ...args], options);
   const events = (): JournalEvent[] =>
     spawned.output.err
       .split("\n")
