@@ -1,6 +1,7 @@
 -- append: stores what one conversation got in one turn, all or nothing, in the order given (clauses [S-3], [S-4]).
 -- KEYS  1 log   2 meta   3 prefix of the mid hashes (same slot; ":<userId>:<day>" is added here)
 -- ARGV  1 most entries kept   2 days a mid is kept   3 newest id that the caller has seen in this log ("0-0" = none)
+--       4 1 when it is a conversation of two, else 0
 --       then for each message:
 --       sender, device, mid ("" = none), name, sex, content
 -- returns for each message: id, time in Unix ms, 1 when stored now or 0 when it had been
@@ -47,8 +48,17 @@ local function hashesOf(sender)
   return hashes[sender]
 end
 
+-- Of a conversation of two each entry says how many its sender has said in it so far (own), and how many the other one
+-- (others): so what is unread is counted by looking at two entries, not at all of them (unread.lua).
+local lastSender, own, others = nil, 0, 0
+if ARGV[4] == '1' and last[1] then
+  local fields = {}
+  for i = 1, #last[1][2], 2 do fields[last[1][2][i]] = last[1][2][i + 1] end
+  lastSender, own, others = fields.sender, tonumber(fields.own or '0'), tonumber(fields.others or '0')
+end
+
 local results = {}
-for i = 4, #ARGV, 6 do
+for i = 5, #ARGV, 6 do
   local sender, mid = ARGV[i], ARGV[i + 2]
   local known = false
   if mid ~= '' then
@@ -65,8 +75,16 @@ for i = 4, #ARGV, 6 do
   else
     seq = seq + 1
     local id = string.format('%d-%d', epoch, seq)
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', most, id, 'sender', sender, 'device', ARGV[i + 1], 'mid', mid,
-      'time', time, 'name', ARGV[i + 3], 'sex', ARGV[i + 4], 'content', ARGV[i + 5])
+    local fields = { 'sender', sender, 'device', ARGV[i + 1], 'mid', mid, 'time', time, 'name', ARGV[i + 3],
+      'sex', ARGV[i + 4], 'content', ARGV[i + 5] }
+    if ARGV[4] == '1' then
+      if lastSender and lastSender ~= sender then own, others = others, own end
+      lastSender, own = sender, own + 1
+      for _, field in ipairs({ 'own', string.format('%d', own), 'others', string.format('%d', others) }) do
+        fields[#fields + 1] = field
+      end
+    end
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', most, id, unpack(fields))
     if mid ~= '' then
       local today = hashesOf(sender)[1]
       redis.call('HSET', today, mid, id .. '|' .. time)

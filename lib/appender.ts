@@ -3,11 +3,11 @@
  * append a conversation is under way at a time, so a busy one batches by itself. A failed append is repeated while
  * the answer is not yet due: every message has a mid, so a repeat stores nothing twice.
  */
-import { type Clock, delay } from "./clock.ts";
+import { type Clock, type Timer, delay } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import type { StoredConv } from "./conv.ts";
 import { type Journal, reasonOf } from "./journal.ts";
-import { appendBatchMaxMessages, appendQueueMaxMessages, repeatPauseMs, storeDeadlineMs } from "./limits.ts";
+import { answerLookMs, appendBatchMaxMessages, appendQueueMaxMessages, repeatPauseMs } from "./limits.ts";
 import type { Meter } from "./meter.ts";
 import type { Appended, NewMessage, SmsDao } from "./smsDao.ts";
 
@@ -15,13 +15,15 @@ interface Waiting {
   message: NewMessage;
   /** Monotonic ms at which the sender has to have an answer. */
   dueMs: number;
-  resolve: (appended: Appended) => void;
-  reject: (error: unknown) => void;
+  /** Null when it was answered, whatever becomes of its append. */
+  answer: { resolve: (appended: Appended) => void; reject: (error: unknown) => void } | null;
 }
 
 interface Queue {
   conv: StoredConv;
   waiting: Waiting[];
+  /** Those of the append that is under way. */
+  appending: Waiting[];
   busy: boolean;
 }
 
@@ -44,6 +46,7 @@ export class Appender {
   readonly #queues = new Map<StoredConv, Queue>();
   #waitingCount = 0;
   #scheduled = false;
+  #dueTimer: Timer | null = null;
 
   constructor({ smsDao, clock, journal, meter, grown }: AppenderOptions) {
     this.#smsDao = smsDao;
@@ -61,13 +64,15 @@ export class Appender {
     if (this.#waitingCount >= appendQueueMaxMessages) {
       throw new CodedError(codes.tryAgain, { detail: "too many messages wait", retryMs: 1000 });
     }
+    if (dueMs <= this.#clock.monotonicMs()) throw new CodedError(codes.tryAgain, { retryMs: 1000 });
     let queue = this.#queues.get(conv);
-    if (!queue) this.#queues.set(conv, (queue = { conv, waiting: [], busy: false }));
+    if (!queue) this.#queues.set(conv, (queue = { conv, waiting: [], appending: [], busy: false }));
     this.#waitingCount++;
     const { waiting } = queue;
     return new Promise((resolve, reject) => {
-      waiting.push({ message, dueMs, resolve, reject });
+      waiting.push({ message, dueMs, answer: { resolve, reject } });
       this.#schedule();
+      this.#watchDue();
     });
   }
 
@@ -89,8 +94,10 @@ export class Appender {
   async #work(queue: Queue): Promise<void> {
     queue.busy = true;
     while (queue.waiting.length > 0) {
-      const batch = queue.waiting.splice(0, appendBatchMaxMessages);
-      const left = await this.#attempt(queue.conv, batch);
+      queue.appending = queue.waiting.splice(0, appendBatchMaxMessages).filter(({ answer }) => answer);
+      if (queue.appending.length === 0) continue;
+      const left = await this.#attempt(queue.conv, queue.appending);
+      queue.appending = [];
       if (left.length > 0) {
         queue.waiting.unshift(...left);
         await delay(this.#clock, repeatPauseMs);
@@ -100,46 +107,64 @@ export class Appender {
     this.#queues.delete(queue.conv);
   }
 
+  /** Whoever is due is answered, also while an append is under way that nobody knows the end of ([S-7]). */
+  #watchDue(): void {
+    if (this.#dueTimer || this.#waitingCount === 0) return;
+    this.#dueTimer = this.#clock.after(answerLookMs, () => {
+      this.#dueTimer = null;
+      const nowMs = this.#clock.monotonicMs();
+      for (const { waiting, appending } of this.#queues.values()) {
+        for (const one of [...appending, ...waiting]) if (one.dueMs <= nowMs) this.#refuse(one);
+      }
+      this.#watchDue();
+    });
+  }
+
   /** One attempt for a batch; what is to be tried again. */
   async #attempt(conv: StoredConv, batch: Waiting[]): Promise<Waiting[]> {
-    const inTime = batch.filter((one) => this.#hasTime(one));
-    this.#refuse(batch.filter((one) => !inTime.includes(one)));
-    if (inTime.length === 0) return [];
     const { timings } = this.#meter;
     const beganMs = timings ? this.#clock.monotonicMs() : 0;
     try {
       const appended = await this.#smsDao.append(
         conv,
-        inTime.map(({ message }) => message),
+        batch.map(({ message }) => message),
       );
       timings?.append.observe((this.#clock.monotonicMs() - beganMs) / 1000);
-      this.#waitingCount -= inTime.length;
-      inTime.forEach((one, index) => {
+      batch.forEach((one, index) => {
         const stored = appended[index];
         if (!stored) return;
         if (stored.fresh) this.#meter.messagesStored++;
         else this.#meter.messagesRepeated++;
-        one.resolve(stored);
+        this.#take(one)?.resolve(stored);
       });
       // The answers are written in the microtasks of this turn, the readers are served in the next.
       setImmediate(() => this.#grown(conv));
       return [];
     } catch (error) {
-      this.#journal.write("append_failed", { conv, messages: inTime.length, reason: reasonOf(error) });
-      const again = error instanceof CodedError ? inTime.filter((one) => this.#hasTime(one)) : [];
-      this.#refuse(inTime.filter((one) => !again.includes(one)));
+      this.#journal.write("append_failed", { conv, messages: batch.length, reason: reasonOf(error) });
+      const again = error instanceof CodedError ? batch.filter((one) => this.#hasTime(one)) : [];
+      for (const one of batch) if (!again.includes(one)) this.#refuse(one);
       return again;
     }
   }
 
-  /** Whether one more attempt ends before the answer is due. */
-  #hasTime(waiting: Waiting): boolean {
-    return this.#clock.monotonicMs() + storeDeadlineMs <= waiting.dueMs;
+  /** Whether it is not due before one more attempt begins. */
+  #hasTime({ dueMs }: Waiting): boolean {
+    return this.#clock.monotonicMs() + repeatPauseMs < dueMs;
   }
 
-  #refuse(waiting: Waiting[]): void {
-    this.#waitingCount -= waiting.length;
-    this.#meter.messagesRefused += waiting.length;
-    for (const one of waiting) one.reject(new CodedError(codes.tryAgain, { retryMs: 1000 }));
+  #refuse(one: Waiting): void {
+    const answer = this.#take(one);
+    if (!answer) return;
+    this.#meter.messagesRefused++;
+    answer.reject(new CodedError(codes.tryAgain, { retryMs: 1000 }));
+  }
+
+  /** Who is to be answered now; null when that was done already. */
+  #take(one: Waiting): Waiting["answer"] {
+    const { answer } = one;
+    if (answer) this.#waitingCount--;
+    one.answer = null;
+    return answer;
   }
 }

@@ -83,6 +83,16 @@ export class Batch {
     return this.entries.slice(this.#firstAbove(position)).filter((entry) => !isOwn(entry, session));
   }
 
+  /** Up to where the batch holds what a device has to acknowledge, gaps too; null: all of it is its own. */
+  toAckFor(session: { userId: number; device: string }): MessageId | null {
+    if (!this.#senders.has(session.userId)) return this.to;
+    for (let index = this.entries.length - 1; index >= 0; index--) {
+      const entry = this.entries[index];
+      if (entry && (!isOwn(entry, session) || this.gapBefore(index))) return entry.id;
+    }
+    return null;
+  }
+
   #firstAbove(position: MessageId): number {
     if (position === this.from) return 0;
     const first = this.entries.findIndex(({ id }) => compareIds(id, position) > 0);

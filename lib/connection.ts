@@ -4,6 +4,7 @@
  * ([K-6]). Deadlines are looked at once a second by its owner, who calls `check`, not by a timer each.
  */
 import type { Socket } from "node:net";
+import { Arrival } from "./arrival.ts";
 import { codes } from "./codes.ts";
 import type { Clock } from "./clock.ts";
 import type { StoredConv } from "./conv.ts";
@@ -48,8 +49,7 @@ export class Connection implements Peer {
   readonly #pending: Pending[] = [];
   #pendingBytes = 0;
   #alone = false;
-  /** Since when bytes may wait unread because of what is pending; null: what is read now came just now. */
-  #unreadSinceMs: number | null = null;
+  readonly #arrival = new Arrival();
   /** The other side does not take its answers: what it asks meanwhile waits for it, not for us. */
   #behind = false;
   #state: "open" | "ending" | "closed" = "open";
@@ -185,12 +185,10 @@ export class Connection implements Peer {
 
   #onData(chunk: Buffer): void {
     if (this.#state !== "open") return;
-    this.#options.meter.bytesReceived += chunk.length;
     const nowMs = this.#options.clock.monotonicMs();
+    this.#options.meter.bytesReceived += chunk.length;
     this.#heardMs = nowMs;
-    this.arrivedMs = this.#unreadSinceMs ?? nowMs;
-    // A read that was cut short has left nothing behind.
-    this.#unreadSinceMs = chunk.length < limits.socketReadBytes ? null : this.arrivedMs;
+    this.arrivedMs = this.#arrival.read(chunk.length, nowMs);
     this.#decoder.push(chunk);
     this.#work();
   }
@@ -212,8 +210,10 @@ export class Connection implements Peer {
     const hasRoom = this.#hasRoom();
     if (!hasRoom) this.#noteWhy();
     if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
-      if (hasRoom) this.#socket.resume();
-      else this.#socket.pause();
+      if (hasRoom) {
+        this.#socket.resume();
+        this.#arrival.resumed(this.#options.clock.monotonicMs());
+      } else this.#socket.pause();
     }
     const started = hasRoom && this.#decoder.heldBytes > 0;
     this.#frameStartedMs = started ? (this.#frameStartedMs ?? this.#options.clock.monotonicMs()) : null;
@@ -236,13 +236,13 @@ export class Connection implements Peer {
   /** Nothing more is read for now: what that means for when the bytes that come meanwhile are due ([S-7]). */
   #noteWhy(): void {
     if (this.#isBacklogged()) this.#behind = true;
-    this.#unreadSinceMs ??= this.#options.clock.monotonicMs();
+    this.#arrival.paused(this.#options.clock.monotonicMs());
   }
 
   /** What waited did not wait for us: its time begins now. */
   #arrivesNow(): void {
     this.arrivedMs = this.#options.clock.monotonicMs();
-    this.#unreadSinceMs = null;
+    this.#arrival.forget();
   }
 
   #begin(payload: Buffer): void {

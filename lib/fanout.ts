@@ -20,6 +20,7 @@ export function deliver(reader: Reader, batch: Batch): number {
     const bytes = batch.bytesFor(reader);
     if (bytes) session.output.write(bytes);
   }
+  reader.toAck = batch.toAckFor(session) ?? reader.toAck;
   reader.position = batch.to;
   return count;
 }

@@ -5,16 +5,19 @@
  */
 import { type Batch, batchesOf, encodeGap, gapBetween } from "./batch.ts";
 import { type Clock, type Timer, delay } from "./clock.ts";
-import { type StoredConv, allConv, convFor, participantsOf, privateConv } from "./conv.ts";
+import { type StoredConv, allConv, convFor, participantsOf } from "./conv.ts";
 import type { CursorDao } from "./cursorDao.ts";
 import { fanOut } from "./fanout.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
-import { type MessageId, compareIds, earlierId, laterId, zeroId } from "./messageId.ts";
+import { type MessageId, compareIds, laterId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
+import { PrivateSweep } from "./privateSweep.ts";
 import { Replay } from "./replay.ts";
 import type { ConvState, Reader, Reading, Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
+import { Standing } from "./standing.ts";
+import { Turns } from "./turns.ts";
 
 /** One conversation, as this node follows it. */
 interface Followed {
@@ -60,9 +63,11 @@ export class Follow implements Reading {
   /** Sessions on this node by user, from `prepare` on. */
   readonly #sessions = new Map<number, Set<Session>>();
   readonly #all: Followed;
-  /** Who sent the newest messages of "all", for exact unread counts without reading the log. */
-  #recent: { id: MessageId; sender: number }[] = [];
-  #timers: Timer[] = [];
+  readonly #standing: Standing;
+  readonly #sweep: PrivateSweep;
+  /** Those who come in far behind: looking up where they begin shares the way with what is sent. */
+  readonly #seeks = new Turns(limits.replayReadsMax);
+  #sweepAll: Timer | null = null;
   #closed = false;
 
   constructor({ smsDao, cursorDao, clock, journal, meter }: FollowOptions) {
@@ -72,6 +77,13 @@ export class Follow implements Reading {
     this.#journal = journal;
     this.#meter = meter;
     this.#replay = new Replay({ smsDao, clock, journal, meter });
+    this.#standing = new Standing({ smsDao, cursorDao });
+    this.#sweep = new PrivateSweep({
+      smsDao,
+      clock,
+      users: () => this.#sessions.keys(),
+      rang: (conv) => this.rang(conv),
+    });
     this.#all = this.#follow(allConv, zeroId);
   }
 
@@ -83,16 +95,15 @@ export class Follow implements Reading {
   async open(): Promise<void> {
     const newest = await this.#smsDao.readBefore(allConv, null, limits.replayMaxMessages);
     this.#all.position = newest[0]?.id ?? zeroId;
-    this.#recent = newest.reverse().map(({ id, sender }) => ({ id, sender }));
-    this.#timers = [
-      this.#clock.every(limits.sweepAllMs, () => this.#sweep(allConv)),
-      this.#clock.every(limits.sweepPrivateMs, () => void this.#sweepPrivate()),
-    ];
+    this.#standing.remember(newest.reverse());
+    this.#sweepAll = this.#clock.every(limits.sweepAllMs, () => this.#swept(allConv));
+    this.#sweep.open();
   }
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#timers) timer.cancel();
+    this.#sweepAll?.cancel();
+    this.#sweep.close();
   }
 
   /** Hints may have been missed, everywhere: looks at all that is followed, a part a turn. */
@@ -102,7 +113,7 @@ export class Follow implements Reading {
       this.rang(conv);
       if (++inSlice % limits.missedSliceConvs === 0) await delay(this.#clock, limits.missedSlicePauseMs);
     }
-    await this.#sweepPrivate();
+    await this.#sweep.missed();
   }
 
   rang(conv: StoredConv): void {
@@ -116,7 +127,7 @@ export class Follow implements Reading {
   }
 
   /** Looks without a hint. One that has not come by the next look, for what this one finds, was lost. */
-  #sweep(conv: StoredConv): void {
+  #swept(conv: StoredConv): void {
     const followed = this.#followed.get(conv);
     if (!followed) return;
     if (followed.unheard) this.#meter.doorbellsHealed++;
@@ -137,28 +148,15 @@ export class Follow implements Reading {
     this.#joining.set(session, joining);
     const sessions = this.#sessions.get(session.userId) ?? new Set<Session>();
     this.#sessions.set(session.userId, sessions.add(session));
-    const peers = await this.#smsDao.peersOf(session.userId, limits.loginPeersMax);
-    const convs = [allConv, ...peers.map((peer) => privateConv(session.userId, peer))];
-    const [cursors, heads] = await Promise.all([
-      this.#cursorDao.read(session.userId, session.device, convs),
-      // Asked of Redis, not of this node: what was answered before this log-in is not new to it.
-      Promise.all(convs.map((conv) => this.#smsDao.head(conv))),
-    ]);
-    const states = await Promise.all(
-      convs.map((conv, index) =>
-        this.#stateOf(session, conv, cursors[index] ?? null, heads[index] ?? zeroId),
-      ),
-    );
-    for (const { conv, head, cursor } of states) {
+    const stands = await this.#standing.of(session);
+    for (const { conv, head, cursor, beyond } of stands) {
       const position = session.replay === "none" ? head : cursor;
       // A cursor beyond its log (the log lost its end) is good for nothing later: it starts here and now.
-      const stored = cursors[convs.indexOf(conv)];
-      const beyond = stored ? compareIds(stored, head) > 0 : false;
       if (conv === allConv || compareIds(cursor, head) < 0 || beyond) {
         joining.starts.push({ conv, head, position });
       }
     }
-    return states.filter(({ conv, unread }) => conv === allConv || unread > 0);
+    return stands.filter(({ conv, unread }) => conv === allConv || unread > 0);
   }
 
   start(session: Session): void {
@@ -177,6 +175,7 @@ export class Follow implements Reading {
     const sessions = this.#sessions.get(session.userId);
     if (sessions?.delete(session) && sessions.size === 0) this.#sessions.delete(session.userId);
     for (const reader of session.readers.values()) {
+      this.#passOwn(reader);
       const followed = this.#followed.get(reader.conv);
       followed?.live.delete(reader);
       if (followed && --followed.readers === 0 && followed !== this.#all) this.#followed.delete(reader.conv);
@@ -184,30 +183,11 @@ export class Follow implements Reading {
     session.readers.clear();
   }
 
-  /** Where a device stands in one conversation. */
-  async #stateOf(
-    session: Session,
-    conv: StoredConv,
-    stored: MessageId | null,
-    head: MessageId,
-  ): Promise<ConvState> {
-    const first = conv === allConv ? (session.since ?? head) : zeroId;
-    // A log that lost its tail may end before a cursor; the cursor is never beyond the log.
-    const cursor = earlierId(stored ?? first, head);
-    const unread = await this.#unread(session.userId, conv, cursor, head);
-    return { conv, head, cursor, unread };
-  }
-
-  /** Others' messages: counted up to replayMaxMessages, beyond that the difference of seqs ([L-3]). */
-  async #unread(userId: number, conv: StoredConv, cursor: MessageId, head: MessageId): Promise<number> {
-    const most = head.seq - cursor.seq;
-    if (most <= 0 || most > limits.replayMaxMessages) return Math.max(0, most);
-    const remembered = conv === allConv ? this.#recent.filter(({ id }) => isBetween(id, cursor, head)) : [];
-    const after = remembered.at(-1)?.id ?? cursor;
-    const read =
-      after.seq < head.seq ? await this.#smsDao.readAfter(conv, after, limits.replayMaxMessages, head) : [];
-    const newer = [...remembered, ...read];
-    return newer.filter(({ sender }) => sender !== userId).length;
+  /** What a device has said itself since what it acknowledged needs no acknowledgement: its cursor passes it ([D-1]). */
+  #passOwn({ session, conv, position, toAck, acked }: Reader): void {
+    if (session.legacy || session.replay !== "all") return;
+    if (compareIds(acked, toAck) < 0 || compareIds(position, acked) <= 0) return;
+    this.#cursorDao.move(session.userId, session.device, conv, position);
   }
 
   #follow(conv: StoredConv, position: MessageId): Followed {
@@ -239,7 +219,8 @@ export class Follow implements Reading {
     at: { head: MessageId; position: MessageId } | null,
   ): Promise<void> {
     if (session.closed || session.readers.has(conv)) return;
-    const reader: Reader = { session, conv, position: at?.position ?? zeroId };
+    const position = at?.position ?? zeroId;
+    const reader: Reader = { session, conv, position, toAck: position, acked: position };
     session.readers.set(conv, reader);
     const followed = this.#followed.get(conv) ?? this.#follow(conv, at?.head ?? zeroId);
     followed.readers++;
@@ -275,7 +256,10 @@ export class Follow implements Reading {
           followed.position = laterId(followed.position, reader.position);
         }
       }
+      const from = reader.position;
       if (!session.legacy && session.replay === "all") await this.#skip(reader, followed.position);
+      reader.acked = from;
+      reader.toAck = reader.position;
       return true;
     } catch (error) {
       this.#journal.write("enter_failed", { conv, reason: reasonOf(error) });
@@ -292,7 +276,7 @@ export class Follow implements Reading {
   async #skip(reader: Reader, head: MessageId): Promise<void> {
     const { session, conv, position } = reader;
     if (head.seq - position.seq <= limits.replayMaxMessages) return;
-    const found = await this.#smsDao.seek(conv, head, limits.replayMaxMessages);
+    const found = await this.#seeks.take(() => this.#smsDao.seek(conv, head, limits.replayMaxMessages));
     if (!found || session.closed || compareIds(found.start, position) <= 0) return;
     const view = convFor(conv, session.userId);
     const trimmed = compareIds(found.kept, position) > 0 ? gapBetween(position, found.kept) : null;
@@ -320,7 +304,7 @@ export class Follow implements Reading {
       }
       pauseMs = limits.readRetryMs;
       if (entries.length > 0 && why === "sweep") followed.unheard = !this.#rungAgain(followed);
-      if (followed === this.#all) this.#remember(entries);
+      if (followed === this.#all) this.#standing.remember(entries);
       for (const batch of batchesOf(followed.conv, followed.position, entries)) {
         await this.#fanOut(followed, batch);
       }
@@ -368,30 +352,6 @@ export class Follow implements Reading {
     // Redis stamped it: where its clock and ours differ, by so much the figure is wrong.
     if (timings && oldest) timings.delivery.observe(Math.max(0, this.#clock.wallMs() - oldest.time) / 1000);
   }
-
-  #remember(entries: Entry[]): void {
-    for (const { id, sender } of entries) this.#recent.push({ id, sender });
-    if (this.#recent.length > 2 * limits.replayMaxMessages) {
-      this.#recent = this.#recent.slice(-limits.replayMaxMessages);
-    }
-  }
-
-  /** Looks into the private conversations of the held users, as if all had rung. */
-  async #sweepPrivate(): Promise<void> {
-    for (const [userId, sessions] of [...this.#sessions]) {
-      if (sessions.size === 0) continue;
-      try {
-        const peers = await this.#smsDao.peersOf(userId, limits.sweepPeersMax);
-        for (const peer of peers) this.rang(privateConv(userId, peer));
-      } catch {
-        return; // Redis is away: the next sweep looks again.
-      }
-    }
-  }
-}
-
-function isBetween(id: MessageId, after: MessageId, last: MessageId): boolean {
-  return compareIds(id, after) > 0 && compareIds(id, last) <= 0;
 }
 
 /** A position just below an id. */

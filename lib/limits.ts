@@ -42,7 +42,10 @@ export const appendQueueMaxMessages = 20_000;
 export const hintedConvsMax = 200_000;
 export const knownHeadsMax = 200_000;
 export const loginPeersMax = 2_000;
-export const sweepPeersMax = 8;
+export const standSliceConvs = 64;
+export const standSlicesMax = 4;
+export const replayReadsMax = 8;
+export const sweepPeersMax = 500;
 
 // One connection.
 export const firstFrameDeadlineMs = 10_000;
@@ -57,6 +60,9 @@ export const requestsInFlightMax = 1024;
 export const requestBytesInFlightMax = 512 * 1024;
 /** What Node reads from a socket at a time. */
 export const socketReadBytes = 64 * 1024;
+/** What the kernels of both sides hold of one connection at most, by their usual settings. */
+export const kernelBuffersMaxBytes = 10 * 1024 * 1024;
+export const arrivalSettleMs = 250;
 export const outputBacklogMaxBytes = 256 * 1024;
 export const listenBacklogConnections = 4096;
 export const reservedFileDescriptors = 64;
@@ -80,6 +86,10 @@ export const missedSliceUsers = 200;
 export const missedSlicePauseMs = 10;
 export const sweepAllMs = 1_000;
 export const sweepPrivateMs = 30_000;
+export const sweepStepMs = 200;
+export const hintRenewMs = 30_000;
+/** Hints are stamped by the clocks of their nodes, which may differ. */
+export const hintSkewMs = 60_000;
 
 // The first-generation client, [G-*].
 export const legacyNoticesPerSecond = 20;
@@ -95,6 +105,7 @@ export const storeSilenceMs = 1_800;
 export const storeLoadingLookMs = 250;
 export const storeReadonlyLookMs = 2_000;
 export const answerReserveMs = 500;
+export const answerLookMs = 100;
 export const repeatPauseMs = 200;
 export const promiseReadMs = 10_000;
 export const journalRepeatMs = 1_000;

@@ -1,7 +1,7 @@
 /**
- * repeat: doing again what does no harm when done again, as long as the answer that waits for it is not yet due.
+ * repeat: what an answer waits for and when it is due: doing again what does no harm when done again, and giving up.
  */
-import { type Clock, delay } from "./clock.ts";
+import { type Clock, type Timer, delay } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import { repeatPauseMs, storeDeadlineMs } from "./limits.ts";
 
@@ -18,5 +18,19 @@ export async function repeatUntilDue<T>(clock: Clock, dueMs: number, work: () =>
       if (!isUnknown || clock.monotonicMs() + repeatPauseMs + storeDeadlineMs > dueMs) throw error;
       await delay(clock, repeatPauseMs);
     }
+  }
+}
+
+/** What `work` gives; CodedError 503 at `dueMs` (monotonic) when there is nothing by then. */
+export async function answerBy<T>(clock: Clock, dueMs: number, work: () => Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const refuse = (): void => reject(new CodedError(codes.tryAgain, { retryMs: 1000 }));
+    timer = clock.after(Math.max(0, dueMs - clock.monotonicMs()), refuse);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    timer?.cancel();
   }
 }

@@ -10,10 +10,11 @@ import { deliver } from "./fanout.ts";
 import type { Journal } from "./journal.ts";
 import type { Meter } from "./meter.ts";
 import { reasonOf } from "./journal.ts";
-import { fanoutFlushMaxBytes, readBatchMaxEntries, readRetryMs } from "./limits.ts";
+import { fanoutFlushMaxBytes, readBatchMaxEntries, readRetryMs, replayReadsMax } from "./limits.ts";
 import { type MessageId, compareIds } from "./messageId.ts";
 import type { Reader, Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
+import { Turns } from "./turns.ts";
 
 /** Where the live readers of a conversation are, and the way to become one of them. */
 export interface Target {
@@ -32,6 +33,10 @@ export interface ReplayOptions {
 /** One reader on its way from its position to the live ones. */
 export class Replay {
   readonly #options: ReplayOptions;
+  /** A session that is behind in many conversations gets of one after the other: it is one socket. */
+  readonly #turns = new WeakMap<Session, Turns>();
+  /** However many are behind: their reads share the way to Redis with what is sent. */
+  readonly #reads = new Turns(replayReadsMax);
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -49,46 +54,46 @@ export class Replay {
   }
 
   async #catchUp(reader: Reader, target: Target): Promise<void> {
-    const { session } = reader;
-    let count = 32;
-    while (!session.closed) {
-      await drained(session);
-      if (session.closed) return;
-      if (compareIds(reader.position, target.position) >= 0) return target.join(reader);
-      const upTo = target.position;
-      const entries = await this.#read(reader, count, upTo);
-      if (!entries) continue;
-      if (session.closed) return;
-      if (entries.length === 0) {
-        // Kept entries follow what was trimmed; where nothing follows, the log itself has lost its end.
-        const head = await this.#head(reader);
-        if (head) skipTo(reader, upTo, compareIds(head, upTo) < 0 ? "lost" : "trimmed");
+    const { clock, journal } = this.#options;
+    let turns = this.#turns.get(reader.session);
+    if (!turns) this.#turns.set(reader.session, (turns = new Turns(1)));
+    let count: number | null = 32;
+    while (count !== null) {
+      const most: number = count;
+      try {
+        count = await turns.take(() => this.#step(reader, target, most));
+      } catch (error) {
+        journal.write("replay_waits", { conv: reader.conv, reason: reasonOf(error) });
+        await delay(clock, readRetryMs);
       }
-      for (const batch of batchesOf(target.conv, reader.position, entries)) {
-        this.#options.meter.messagesDelivered += deliver(reader, batch);
-      }
-      count = nextCount(entries, count);
     }
   }
 
-  #read(reader: Reader, count: number, upTo: MessageId): Promise<Entry[] | null> {
-    return this.#orWait(reader, (smsDao) => smsDao.readAfter(reader.conv, reader.position, count, upTo));
-  }
-
-  #head(reader: Reader): Promise<MessageId | null> {
-    return this.#orWait(reader, (smsDao) => smsDao.head(reader.conv));
-  }
-
-  /** Null when Redis did not answer: the loop tries again. */
-  async #orWait<T>(reader: Reader, ask: (smsDao: SmsDao) => Promise<T>): Promise<T | null> {
-    const { smsDao, clock, journal } = this.#options;
-    try {
-      return await ask(smsDao);
-    } catch (error) {
-      journal.write("replay_waits", { conv: reader.conv, reason: reasonOf(error) });
-      await delay(clock, readRetryMs);
+  /**
+   * At most `most` messages, when the socket has taken what it got; how many next time, null when it is done. Throws
+   * when Redis did not answer.
+   */
+  async #step(reader: Reader, target: Target, most: number): Promise<number | null> {
+    const { smsDao, meter } = this.#options;
+    const { session, conv } = reader;
+    await drained(session);
+    if (session.closed) return null;
+    if (compareIds(reader.position, target.position) >= 0) {
+      target.join(reader);
       return null;
     }
+    const upTo = target.position;
+    const entries = await this.#reads.take(() => smsDao.readAfter(conv, reader.position, most, upTo));
+    if (entries.length === 0) {
+      // Kept entries follow what was trimmed; where nothing follows, the log itself has lost its end.
+      const head = await this.#reads.take(() => smsDao.head(conv));
+      if (!session.closed) skipTo(reader, upTo, compareIds(head, upTo) < 0 ? "lost" : "trimmed");
+    }
+    if (session.closed) return null;
+    for (const batch of batchesOf(target.conv, reader.position, entries)) {
+      meter.messagesDelivered += deliver(reader, batch);
+    }
+    return nextCount(entries, most);
   }
 }
 
@@ -99,7 +104,7 @@ function skipTo(reader: Reader, upTo: MessageId, reason: Gap["reason"]): void {
   if (gap && !session.legacy) {
     session.output.write(encodeGap(convFor(conv, session.userId), { ...gap, reason }));
   }
-  reader.position = upTo;
+  reader.position = reader.toAck = upTo;
 }
 
 /** How many to read next, so that a read is about one write, whatever the size of the messages. */

@@ -34,6 +34,10 @@ export interface Reader {
   readonly conv: StoredConv;
   /** Everything up to here was sent. Never goes back. */
   position: MessageId;
+  /** Up to here there is something to acknowledge: above it the device's own messages only. */
+  toAck: MessageId;
+  /** Up to here it has acknowledged. */
+  acked: MessageId;
 }
 
 /** How far the other sides of its private conversations have received them, as one session was told ([B-2]). */

@@ -11,6 +11,7 @@ import { Script, type Argument, type RedisStore } from "./redis.ts";
 const appendScript = new Script("append");
 const readScript = new Script("read");
 const seekScript = new Script("seek");
+const unreadScript = new Script("unread");
 
 export interface NewMessage {
   sender: number;
@@ -58,10 +59,17 @@ export class SmsDao {
     return peers.map(Number);
   }
 
+  /** Peers with whom a hint was written at `sinceMs` (wall time) or later, the latest first, at most `count`. */
+  async peersHintedSince(userId: number, sinceMs: number, count: number): Promise<number[]> {
+    const args = [convsKey(userId), "+inf", sinceMs, "LIMIT", 0, count];
+    return ((await this.#store.call("ZREVRANGEBYSCORE", ...args)) as string[]).map(Number);
+  }
+
   /** Appends in the order given, one script for all. May be repeated where every message has a mid. */
   async append(conv: StoredConv, messages: NewMessage[]): Promise<Appended[]> {
     const most = conv === allConv ? allLogEntriesMax : privateLogEntriesMax;
     const args: Argument[] = [most, midDaysKept, formatId(this.#newest.get(conv) ?? zeroId)];
+    args.push(conv === allConv ? 0 : 1);
     for (const message of messages) {
       args.push(message.sender, message.device, message.mid, message.name, message.sex, message.content);
     }
@@ -80,6 +88,21 @@ export class SmsDao {
   async head(conv: StoredConv): Promise<MessageId> {
     const [newest] = await this.#range("XREVRANGE", conv, "+", "-", 1);
     return newest?.id ?? zeroId;
+  }
+
+  /**
+   * The head, and how many messages of others than `userId` are above `cursor`: exactly up to `most`, beyond that the
+   * difference of seqs. Two entries are looked at, however many are unread; in "all" up to `most`.
+   */
+  async unread(
+    conv: StoredConv,
+    { cursor, userId, most }: { cursor: MessageId; userId: number; most: number },
+  ): Promise<{ head: MessageId; unread: number }> {
+    const args = [formatId(cursor), userId, most];
+    const [head, unread] = (await this.#store.run(unreadScript, [logKey(conv)], args)) as [string, number];
+    const id = idOf(head);
+    if (id.seq > 0) this.#seen(conv, id);
+    return { head: id, unread };
   }
 
   /** Messages above `after`, up to `last` (absent: to the end), oldest first, at most `count`. */

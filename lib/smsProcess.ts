@@ -10,12 +10,12 @@ import { type StoredConv, allConv, convFor, participantsOf, peerOf, storedConv }
 import type { CursorDao } from "./cursorDao.ts";
 import * as limits from "./limits.ts";
 import { type ClientFields, type ServerFields, type Stored, encodeServer } from "./message.ts";
-import { compareIds, earlierId, formatId, parseId, zeroId } from "./messageId.ts";
+import { compareIds, earlierId, formatId, laterId, parseId, zeroId } from "./messageId.ts";
 import { deliveredFields } from "./delivered.ts";
 import type { Meter } from "./meter.ts";
 import { Bucket } from "./rate.ts";
 import type { Receipts } from "./receipts.ts";
-import { repeatUntilDue } from "./repeat.ts";
+import { answerBy, repeatUntilDue } from "./repeat.ts";
 import type { Session } from "./session.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
 import { Turns } from "./turns.ts";
@@ -41,8 +41,8 @@ export class SmsProcess {
   /** Pages are read one at a time for a session, and a few for all: their bytes share the way with what is sent. */
   readonly #pages = new WeakMap<Session, Turns>();
   readonly #allPages = new Turns(limits.historyReadsMax);
-  /** Private conversations whose hint this node has written: it is never taken out, so once is enough. */
-  readonly #hinted = new Set<StoredConv>();
+  /** Private conversations whose hint this node has written, and when (monotonic ms). */
+  readonly #hinted = new Map<StoredConv, number>();
   /** Hints being written: who comes meanwhile waits for the same one, so that messages do not overtake each other. */
   readonly #hinting = new Map<StoredConv, Promise<void>>();
   /** Unique over nodes and restarts; never told to be anything but a mid. */
@@ -63,9 +63,7 @@ export class SmsProcess {
     const waitMs = this.#bucketOf(session)?.take() ?? 0;
     if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: Math.ceil(waitMs) });
     const stored = storedConv(conv, session.userId);
-    // The append has to have its time afterwards.
-    const openDueMs = dueMs - limits.storeDeadlineMs;
-    await repeatUntilDue(this.#options.clock, openDueMs, () => this.#openPrivate(stored, session.userId));
+    if (!this.#isOpen(stored)) await this.#openPrivate(stored, session.userId, dueMs);
     const { userId: sender, device, userName: name, sex } = session;
     const message = { sender, device, mid, name, sex, content };
     const { id, time } = await this.#options.appender.append(stored, message, dueMs);
@@ -99,13 +97,17 @@ export class SmsProcess {
   async ack(session: Session, fields: ClientFields<"AckMes">, arrivedMs: number): Promise<void> {
     const conv = storedConv(fields.conv, session.userId);
     // Looked up first: a LogoutMes right behind it takes the readers away.
-    const sent = session.readers.get(conv)?.position ?? zeroId;
-    if (conv !== allConv) this.#assertTime(arrivedMs);
-    await this.#assertPeer(conv, session.userId);
+    const reader = session.readers.get(conv);
+    const sent = reader?.position ?? zeroId;
+    if (conv !== allConv) {
+      const assertPeer = (): Promise<void> => this.#assertPeer(conv, session.userId);
+      await answerBy(this.#options.clock, dueAfter(arrivedMs), assertPeer);
+    }
     const id = earlierId(parseId(fields.id) ?? zeroId, sent);
     if (compareIds(id, zeroId) > 0) {
       this.#options.cursorDao.move(session.userId, session.device, conv, id);
     }
+    if (reader) reader.acked = laterId(reader.acked, id);
   }
 
   /**
@@ -123,14 +125,17 @@ export class SmsProcess {
     const conv = storedConv(fields.conv, session.userId);
     let pages = this.#pages.get(session);
     if (!pages) this.#pages.set(session, (pages = new Turns(1)));
-    return pages.take(() =>
-      this.#allPages.take(async () => {
-        if (!isWanted()) throw new CodedError(codes.tryAgain, { detail: "gone" });
-        this.#assertTime(arrivedMs);
-        await this.#assertPeer(conv, session.userId);
-        this.#assertTime(arrivedMs);
-        return this.#page(session, conv, fields);
-      }),
+    const { clock } = this.#options;
+    const dueMs = dueAfter(arrivedMs);
+    const turn = pages;
+    return answerBy(clock, dueMs, () =>
+      turn.take(() =>
+        this.#allPages.take(async () => {
+          if (!isWanted() || clock.monotonicMs() >= dueMs) throw new CodedError(codes.tryAgain);
+          await this.#assertPeer(conv, session.userId);
+          return this.#page(session, conv, fields);
+        }),
+      ),
     );
   }
 
@@ -169,10 +174,25 @@ export class SmsProcess {
     return bucket;
   }
 
-  /** Hints before the append ([D-1]): a private conversation is in both lists before its first message is. */
-  async #openPrivate(conv: StoredConv, userId: number): Promise<void> {
+  /** Whether nothing has to be written before an append: there are no hints for "all", and the others may be there. */
+  #isOpen(conv: StoredConv): boolean {
     const participants = participantsOf(conv);
-    if (!participants || this.#hinted.has(conv)) return;
+    const hintedMs = this.#hinted.get(conv);
+    if (participants && hintedMs !== undefined) this.#renewHint(conv, participants, hintedMs);
+    return !participants || hintedMs !== undefined;
+  }
+
+  /** Hints before the append ([D-1]): a private conversation is in both lists before its first message is. */
+  async #openPrivate(conv: StoredConv, userId: number, dueMs: number): Promise<void> {
+    const { clock } = this.#options;
+    // The append has to have its time afterwards.
+    const openDueMs = dueMs - limits.storeDeadlineMs;
+    await answerBy(clock, dueMs, () => repeatUntilDue(clock, openDueMs, () => this.#hintOnce(conv, userId)));
+  }
+
+  async #hintOnce(conv: StoredConv, userId: number): Promise<void> {
+    const participants = participantsOf(conv);
+    if (!participants) return;
     let hinting = this.#hinting.get(conv);
     if (!hinting) {
       hinting = this.#hint(conv, participants, userId).finally(() => this.#hinting.delete(conv));
@@ -181,18 +201,23 @@ export class SmsProcess {
     await hinting;
   }
 
+  /**
+   * The hint is never taken out, but says when the conversation was used: the sweep looks there. Written now and then,
+   * on the way of the append and before it; nobody waits for it.
+   */
+  #renewHint(conv: StoredConv, participants: [number, number], hintedMs: number): void {
+    const { smsDao, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - hintedMs < limits.hintRenewMs) return;
+    this.#hinted.set(conv, nowMs);
+    smsDao.hint(participants, clock.wallMs()).catch(() => this.#hinted.delete(conv));
+  }
+
   async #hint(conv: StoredConv, participants: [number, number], userId: number): Promise<void> {
     await this.#assertPeer(conv, userId);
     await this.#options.smsDao.hint(participants, this.#options.clock.wallMs());
     if (this.#hinted.size >= limits.hintedConvsMax) this.#hinted.clear();
-    this.#hinted.add(conv);
-  }
-
-  /** Throws CodedError 503 when one more call to Redis may end after the answer is due. */
-  #assertTime(arrivedMs: number): void {
-    if (this.#options.clock.monotonicMs() + limits.storeDeadlineMs > dueAfter(arrivedMs)) {
-      throw new CodedError(codes.tryAgain, { retryMs: 1000 });
-    }
+    this.#hinted.set(conv, this.#options.clock.monotonicMs());
   }
 
   async #assertPeer(conv: StoredConv, userId: number): Promise<void> {

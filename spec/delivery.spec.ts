@@ -183,6 +183,34 @@ test("[D-3] [D-5] at most the 1,000 newest are replayed; GapMes skipped tells ho
   bob.destroy();
 });
 
+test("[D-3] [D-1] what a device has said itself is no gap to it, however much it was", async () => {
+  const other = await newUser(server.port, 1060);
+  await registerUser(server.port, 1061);
+  const device = await login(1061, { device: "d" });
+  const [first] = await sendMany(other, "all", ["before"]);
+  await device.next("SmsMes", ({ id }) => id === first);
+  device.say("AckMes", { conv: "all", id: first });
+  const ids = await sendMany(device, "all", numbered(1100, "own"));
+  await device.settled();
+  await device.end();
+  const again = await login(1061, { device: "d" });
+  await again.settled();
+  assert.deepEqual(again.all("GapMes"), []);
+  assert.deepEqual(again.all("SmsMes"), []);
+  const [all] = again.heard[0]?.data.convs as Data[];
+  assert.deepEqual([all?.cursor, all?.unread], [ids.at(-1), 0]);
+  // What it did not acknowledge still comes again, and what it says behind that does not hide it.
+  const [unseen] = await sendMany(other, "all", ["unseen"]);
+  await again.next("SmsMes", ({ id }) => id === unseen);
+  await sendMany(again, "all", ["mine"]);
+  await again.settled();
+  await again.end();
+  const third = await login(1061, { device: "d" });
+  await third.settled();
+  assert.deepEqual(contentsOf(third, "all"), ["unseen"]);
+  for (const client of [other, third]) client.destroy();
+});
+
 test("[D-4] replay none is live from the head; only AckMes moves the cursor", async () => {
   const alice = await newUser(server.port, 151);
   await registerUser(server.port, 152);

@@ -1,0 +1,53 @@
+/**
+ * arrival: when the bytes that are read now have come, at the earliest. While a connection is not read, because of what
+ * it has asked already, bytes wait in the kernels of both sides; their answers are due by when they came, not by when
+ * we look at them ([S-7]).
+ */
+import { arrivalSettleMs, kernelBuffersMaxBytes, socketReadBytes } from "./limits.ts";
+
+/** The arrivals of one connection. Times are monotonic ms. */
+export class Arrival {
+  /** Since when bytes may wait; null: what is read next comes just then. */
+  #sinceMs: number | null = null;
+  #resumedMs = -Infinity;
+  /** What is read after `#markBytes` reach what kernels can hold came after `#markMs`. */
+  #markMs = 0;
+  #markBytes = 0;
+
+  /** A chunk was read: when it came, at the earliest. */
+  read(bytes: number, nowMs: number): number {
+    const cameMs = this.#sinceMs ?? nowMs;
+    // A read that was cut short left nothing behind; right after a pause the other side is only beginning to refill.
+    const isLast = bytes < socketReadBytes && nowMs - this.#resumedMs >= arrivalSettleMs;
+    if (isLast) this.forget();
+    else this.#wait(nowMs, bytes);
+    return cameMs;
+  }
+
+  /** Nothing is read from now on. */
+  paused(nowMs: number): void {
+    this.#wait(nowMs, 0);
+  }
+
+  /** It is read again. */
+  resumed(nowMs: number): void {
+    this.#resumedMs = nowMs;
+  }
+
+  /** What waits did not wait for us. */
+  forget(): void {
+    this.#sinceMs = null;
+  }
+
+  #wait(nowMs: number, bytes: number): void {
+    if (this.#sinceMs === null) {
+      this.#sinceMs = this.#markMs = nowMs;
+      this.#markBytes = 0;
+    }
+    this.#markBytes += bytes;
+    if (this.#markBytes < kernelBuffersMaxBytes) return;
+    this.#sinceMs = this.#markMs;
+    this.#markMs = nowMs;
+    this.#markBytes = 0;
+  }
+}
