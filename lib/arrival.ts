@@ -9,6 +9,7 @@ import { arrivalSettleMs, kernelBuffersMaxBytes, socketReadBytes } from "./limit
 export class Arrival {
   /** Since when bytes may wait; null: what is read next comes just then. */
   #sinceMs: number | null = null;
+  #emptied = true;
   #resumedMs = -Infinity;
   /** What is read after `#markBytes` reach what kernels can hold came after `#markMs`. */
   #markMs = 0;
@@ -16,16 +17,18 @@ export class Arrival {
 
   /** A chunk was read: when it came, at the earliest. */
   read(bytes: number, nowMs: number): number {
+    // Right after a pause the other side is only beginning to refill what was read.
+    if (this.#emptied && nowMs - this.#resumedMs >= arrivalSettleMs) this.forget();
     const cameMs = this.#sinceMs ?? nowMs;
-    // A read that was cut short left nothing behind; right after a pause the other side is only beginning to refill.
-    const isLast = bytes < socketReadBytes && nowMs - this.#resumedMs >= arrivalSettleMs;
-    if (isLast) this.forget();
-    else this.#wait(nowMs, bytes);
+    // A read that was cut short has left nothing behind.
+    this.#emptied = bytes < socketReadBytes;
+    if (this.#sinceMs !== null || !this.#emptied) this.#wait(nowMs, bytes);
     return cameMs;
   }
 
   /** Nothing is read from now on. */
   paused(nowMs: number): void {
+    this.#emptied = false;
     this.#wait(nowMs, 0);
   }
 
