@@ -29,8 +29,9 @@ import { outletOf } from "./lib/outlet.ts";
 import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
 import { Receipts } from "./lib/receipts.ts";
-import { type RedisStore, connectRedis, unixUrl } from "./lib/redis.ts";
+import { type RedisStore, connectRedis } from "./lib/redis.ts";
 import { type PrivateRedis, openPrivateRedis } from "./lib/redisServer.ts";
+import { socketAddress } from "./lib/redisUrl.ts";
 import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlags.ts";
 import { SmsDao } from "./lib/smsDao.ts";
 import { SmsProcess } from "./lib/smsProcess.ts";
@@ -74,7 +75,7 @@ export async function startServer(options: ServerOptions): Promise<ServingProces
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
   try {
-    const store = await connectStore(options.redis, privateRedis, { journal, clock, meter });
+    const store = await connectStore(options, privateRedis, { journal, clock, meter });
     return await joinParts({ ...options, clock, node, journal, meter }, store, privateRedis);
   } catch (error) {
     // Who cannot serve leaves no redis-server behind.
@@ -103,7 +104,7 @@ async function startPrimary(options: ProcessOptions): Promise<RunningServer> {
   if (options.port !== 0) await tryAddress(options.host, options.port);
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
-  const redis = privateRedis && unixUrl(privateRedis.socketPath);
+  const redis = privateRedis && privateRedis.socketPath;
   const workers = new Workers({ count, redis, withMetrics: metrics !== null, clock, journal });
   const close = async (): Promise<void> => {
     await workers.close();
@@ -130,7 +131,10 @@ async function startWorker(
   link: PrimaryLink,
 ): Promise<RunningServer> {
   try {
-    const server = await startServer({ ...options, redis: redis ?? options.redis });
+    const server = await startServer({
+      ...options,
+      redis: redis === null ? options.redis : socketAddress(redis),
+    });
     link.serves(server.view, options.journal);
     const close = async (): Promise<void> => {
       await server.close();
@@ -165,18 +169,19 @@ async function withOperatorPort(
 }
 
 async function connectStore(
-  given: string | null,
+  { redis, durability }: ServerOptions,
   privateRedis: PrivateRedis | null,
   { journal, clock, meter }: { journal: Journal; clock: Clock; meter: Meter },
 ): Promise<RedisStore> {
-  const url = given ?? unixUrl(privateRedis?.socketPath ?? "");
+  const address = redis ?? socketAddress(privateRedis?.socketPath ?? "");
+  const options = { address, durability, journal, clock, meter, role: "store" };
   try {
-    return await connectRedis({ url, journal, clock, meter, role: "store" });
+    return await connectRedis(options);
   } catch (error) {
     if (!privateRedis) throw error;
     // The last server before this one shut it down just after it was found alive.
     await privateRedis.ensure();
-    return connectRedis({ url, journal, clock, meter, role: "store" });
+    return connectRedis(options);
   }
 }
 
@@ -199,7 +204,7 @@ async function joinParts(
   const presenceDao = new PresenceDao(store, node);
   const tokenDao = new TokenDao(store, clock);
   const throttleDao = rate > 0 ? new ThrottleDao(store) : null;
-  const doorbell = new Doorbell({ store, clock, journal, meter, node });
+  const doorbell = new Doorbell({ store, meter, node });
   const follow = new Follow({ smsDao, cursorDao, clock, journal, meter });
   const presence = new PresenceBoard({ presenceDao, clock, journal });
   const lastSeen = new LastSeen({ receiptDao, clock, node });
@@ -240,7 +245,6 @@ async function joinParts(
     clock,
     meter,
     rate,
-    stored: () => store.stored,
   });
   const whyProcess = new WhyProcess({
     smsDao,
@@ -281,6 +285,7 @@ async function joinParts(
     void receipts.missed();
     void userMgr.missed();
   };
+  store.onTailsLacking(() => void smsDao.announceTails());
   store.onReady(() => {
     smsProcess.forgetHints();
     missed();

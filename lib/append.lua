@@ -1,5 +1,8 @@
 -- append: stores what one conversation got in one turn, all or nothing, in the order given (clauses [S-3], [S-4]).
+-- Without a message it only sees to it that a lost tail is announced.
 -- KEYS  1 log   2 meta   3 prefix of the mid hashes (same slot; ":<userId>:<day>" is added here)
+--       There is never a key of the third name: where a Cluster moves the slot, key after key, one is missing on either
+--       side, so Redis answers TRYAGAIN before anything runs; half of this is never done.
 -- ARGV  1 most entries kept   2 days a mid is kept   3 newest id that the caller has seen in this log ("0-0" = none)
 --       4 1 when it is a conversation of two, else 0
 --       then for each message:
@@ -10,27 +13,48 @@ local clock = redis.call('TIME')
 local seconds = tonumber(clock[1])
 local time = string.format('%d', seconds * 1000 + math.floor(tonumber(clock[2]) / 1000))
 local day = math.floor(seconds / 86400)
-
-local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-local lastEpoch, seq = 0, 0
-if last[1] then
-  local epochText, seqText = string.match(last[1][1], '^(%d+)-(%d+)$')
-  lastEpoch, seq = tonumber(epochText), tonumber(seqText)
+local function parts(id)
+  local epoch, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(epoch), tonumber(seq)
 end
--- The caller has seen further than this log goes: a tail was lost. Its seqs are not given out again, so every reader
--- finds a hole of exactly that size ([D-5]).
-local seenEpochText, seenSeqText = string.match(ARGV[3], '^(%d+)-(%d+)$')
-local seenEpoch, seenSeq = tonumber(seenEpochText), tonumber(seenSeqText)
-local tailLost = seenEpoch > lastEpoch or (seenEpoch == lastEpoch and seenSeq > seq)
-if tailLost then seq = math.max(seq, seenSeq) end
--- Another replication id: this Redis was restarted or promoted, and may have lost a tail that somebody else has seen.
+
+local lastEpoch, seq = 0, 0
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+if last[1] then lastEpoch, seq = parts(last[1][1]) end
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-local meta = redis.call('HMGET', KEYS[2], 'replid', 'epoch')
+local meta = redis.call('HMGET', KEYS[2], 'replid', 'epoch', 'floor')
 local epoch = tonumber(meta[2] or '0')
+-- Seqs up to here are not given out any more: they were lost, and announced by nothing but the hole they leave.
+seq = math.max(seq, tonumber(meta[3] or '0'))
+
+-- What the caller has seen and is not here was a tail that Redis lost, in a failover or with its files. Its seqs are
+-- given to nothing else, so that every reader finds a hole of exactly that size ([D-5]).
+local seenEpoch, seenSeq = parts(ARGV[3])
+local tailLost = false
+if seenEpoch > lastEpoch or (seenEpoch == lastEpoch and seenSeq > seq) then
+  tailLost = true
+  seq = math.max(seq, seenSeq)
+elseif seenEpoch < lastEpoch and seenEpoch > 0 then
+  -- A server that had not seen that tail has stored on over it: what came next took seqs of it, under a later epoch.
+  -- As many are left out here, once for each such tail, whoever tells of it.
+  local nextEntry = redis.call('XRANGE', KEYS[1], '(' .. ARGV[3], '+', 'COUNT', 1)
+  local _, nextSeq = parts(nextEntry[1][1])
+  local told = tonumber(redis.call('HGET', KEYS[2], 'lost:' .. seenEpoch) or '0')
+  local count = seenSeq - math.max(nextSeq - 1, told)
+  if count > 0 then
+    tailLost = true
+    seq = seq + count
+    redis.call('HSET', KEYS[2], 'lost:' .. seenEpoch, ARGV[3]:match('%d+$'))
+  end
+end
+-- Another replication id: this Redis was restarted or promoted, and may have lost a tail that somebody else has seen.
+-- Ids of two that took themselves for the master at the same time must differ: seconds alone would not see to that.
 if meta[1] ~= replid or epoch < lastEpoch or tailLost then
-  epoch = math.max(seconds, epoch + 1, lastEpoch + 1, seenEpoch + 1)
+  local salt = tonumber(string.sub(replid, 1, 6), 16) % 1000
+  epoch = math.max(seconds * 1000, epoch + 1, lastEpoch + 1, seenEpoch + 1) + salt
   redis.call('HSET', KEYS[2], 'replid', replid, 'epoch', string.format('%d', epoch))
 end
+if tailLost then redis.call('HSET', KEYS[2], 'floor', string.format('%d', seq)) end
 
 -- A sender's mid hashes: today's, then those of earlier days that are there. Looked up once a sender, not once a
 -- message: 9 % of what Redis does for a message in a batch of 256.
@@ -58,6 +82,7 @@ if ARGV[4] == '1' and last[1] then
 end
 
 local results = {}
+local fresh = 0
 for i = 5, #ARGV, 6 do
   local sender, mid = ARGV[i], ARGV[i + 2]
   local known = false
@@ -74,6 +99,7 @@ for i = 5, #ARGV, 6 do
     results[#results + 1] = 0
   else
     seq = seq + 1
+    fresh = fresh + 1
     local id = string.format('%d-%d', epoch, seq)
     local fields = { 'sender', sender, 'device', ARGV[i + 1], 'mid', mid, 'time', time, 'name', ARGV[i + 3],
       'sex', ARGV[i + 4], 'content', ARGV[i + 5] }
@@ -98,4 +124,7 @@ for i = 5, #ARGV, 6 do
     results[#results + 1] = 1
   end
 end
+-- Where all of it was known, this Redis may still be the only one that has it: WAIT, which follows, waits for what this
+-- connection has written, so something has to be.
+if fresh == 0 and #ARGV > 4 then redis.call('HSET', KEYS[2], 'replid', replid) end
 return results

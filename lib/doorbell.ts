@@ -4,13 +4,9 @@
  * A hint may be lost or come twice: the log is the truth, the sweep heals what is missed. One channel for the room,
  * one for each user who has a session here, one for presence.
  */
-import type { Redis } from "ioredis";
-import { type Clock, type Timer, delay } from "./clock.ts";
+import type { BellLines } from "./bellLines.ts";
 import { type StoredConv, participantsOf } from "./conv.ts";
-import type { Journal } from "./journal.ts";
-import { reasonOf } from "./journal.ts";
 import { presenceBell, roomBell, userBell } from "./keys.ts";
-import { readRetryMs, subscribeSliceUsers } from "./limits.ts";
 import { type MessageId, formatId, parseId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
 import type { RedisStore } from "./redis.ts";
@@ -30,8 +26,6 @@ export interface DoorbellListener {
 
 export interface DoorbellOptions {
   store: RedisStore;
-  clock: Clock;
-  journal: Journal;
   meter: Meter;
   node: string;
 }
@@ -39,46 +33,27 @@ export interface DoorbellOptions {
 /** Rings for other nodes, and hears what they ring. */
 export class Doorbell {
   readonly #store: RedisStore;
-  readonly #subscriber: Redis;
-  readonly #clock: Clock;
-  readonly #journal: Journal;
+  readonly #bells: BellLines;
   readonly #meter: Meter;
   readonly #node: string;
   readonly #heldUsers = new Map<number, number>();
   /** When the channel of a held user is listened to. */
   readonly #subscribing = new Map<number, Promise<void>>();
-  readonly #ping: Timer;
-  /** How often the connection was there again; what began for an earlier one is given up. */
-  #returns = 0;
   #listener: DoorbellListener | null = null;
 
-  constructor({ store, clock, journal, meter, node }: DoorbellOptions) {
+  constructor({ store, meter, node }: DoorbellOptions) {
     this.#store = store;
-    this.#clock = clock;
-    this.#journal = journal;
     this.#meter = meter;
     this.#node = node;
-    this.#subscriber = store.subscriber();
-    this.#subscriber.on("error", () => undefined); // The command connection tells the same story.
-    this.#subscriber.on("message", (channel: string, text: string) => {
-      try {
-        this.#heard(channel, text);
-      } catch (error) {
-        // Anybody can publish: what is not understood must not end the process ([K-6]).
-        journal.write("bell_not_understood", { channel, reason: reasonOf(error) });
-      }
-    });
-    // An idle subscriber has nothing pending, so only a ping of our own finds a half-open link.
-    this.#ping = clock.every(1000, () => {
-      if (this.#subscriber.status === "ready") this.#subscriber.ping().catch(() => undefined);
+    this.#bells = store.bells({
+      heard: (channel, text) => this.#heard(channel, text),
+      missed: () => this.#listener?.missed(),
     });
   }
 
   /** Starts to listen. Call once, before the first session, when the listener knows where everything stands. */
   async open(listener: DoorbellListener): Promise<void> {
-    await this.#subscriber.connect();
-    await this.#subscriber.subscribe(roomBell, presenceBell);
-    this.#subscriber.on("ready", () => void this.#back());
+    await this.#bells.open([roomBell, presenceBell]);
     this.#listener = listener;
     listener.missed();
   }
@@ -87,7 +62,7 @@ export class Doorbell {
   async hold(userId: number): Promise<void> {
     const held = this.#heldUsers.get(userId) ?? 0;
     this.#heldUsers.set(userId, held + 1);
-    if (held === 0) this.#subscribing.set(userId, this.#subscribe(userId));
+    if (held === 0) this.#subscribing.set(userId, this.#bells.listen(userBell(userId)));
     // A second one does not overtake the first: the order of log-ins is the order of who replaces whom.
     await this.#subscribing.get(userId);
   }
@@ -101,7 +76,7 @@ export class Doorbell {
     }
     this.#heldUsers.delete(userId);
     this.#subscribing.delete(userId);
-    this.#subscriber.unsubscribe(userBell(userId)).catch(() => undefined);
+    this.#bells.leave(userBell(userId));
   }
 
   /** Rings for a conversation, wherever it has readers. Never throws: it is a hint. */
@@ -116,50 +91,12 @@ export class Doorbell {
   }
 
   close(): void {
-    this.#ping.cancel();
     this.#listener = null;
-    this.#subscriber.disconnect();
-  }
-
-  /** The connection is there again: it has no channel yet, and hints were missed. */
-  async #back(): Promise<void> {
-    const mine = ++this.#returns;
-    while (!(await this.#subscribeAll())) {
-      await delay(this.#clock, readRetryMs);
-      if (mine !== this.#returns || this.#subscriber.status !== "ready") return;
-    }
-    this.#listener?.missed();
-  }
-
-  /** Whether every channel is listened to. */
-  async #subscribeAll(): Promise<boolean> {
-    try {
-      await this.#subscriber.subscribe(roomBell, presenceBell);
-      const users = [...this.#heldUsers.keys()];
-      for (let at = 0; at < users.length; at += subscribeSliceUsers) {
-        const held = users
-          .slice(at, at + subscribeSliceUsers)
-          .filter((userId) => this.#heldUsers.has(userId));
-        if (held.length > 0) await this.#subscriber.subscribe(...held.map(userBell));
-      }
-      return true;
-    } catch (error) {
-      this.#journal.write("doorbell_deaf", { reason: reasonOf(error) });
-      return false;
-    }
-  }
-
-  async #subscribe(userId: number): Promise<void> {
-    try {
-      await this.#subscriber.subscribe(userBell(userId));
-    } catch (error) {
-      // Where the connection is gone, its successor subscribes all; until then the sweep finds what is missed.
-      this.#journal.write("doorbell_deaf", { userId, reason: reasonOf(error) });
-    }
+    this.#bells.close();
   }
 
   #publish(bell: string, text: string): void {
-    this.#store.call("PUBLISH", bell, `${this.#node} ${text}`).catch(() => undefined);
+    this.#store.call(this.#store.publishCommand, bell, `${this.#node} ${text}`).catch(() => undefined);
   }
 
   #heard(channel: string, text: string): void {

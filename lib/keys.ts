@@ -27,6 +27,8 @@ export const loginField = (device: string): string => `${device}|`;
 export const onlineUsersKey = "{online}:users";
 export const onlineNodesKey = "{online}:nodes";
 export const onlineVersionKey = "{online}:version";
+/** Hash: node -> replication id of the Redis that it registered its users with. */
+export const onlineReplidsKey = "{online}:replids";
 /** Prefix of the hash of one node; the presence scripts add the node's name. */
 export const onlineNodeKey = "{online}:node:";
 /** What a node says of itself, for operators. */

@@ -21,7 +21,8 @@ export class LoginDao {
 
   /** Makes this log-in the newest of its device; its number. A repeat gives a newer number, and does no harm. */
   async claim(userId: number, device: string): Promise<number> {
-    const args = [loginField(device), userBell(userId), replacedText(this.#node, userId, device)];
+    const text = replacedText(this.#node, userId, device);
+    const args = [loginField(device), userBell(userId), text, this.#store.publishCommand];
     return Number(await this.#store.run(loginScript, [cursorsKey(userId)], args));
   }
 

@@ -2,14 +2,21 @@
  * presenceDao: who is online over all nodes, in Redis (design 4). Counts are absolute and leases are kept by Redis'
  * own clock. Faults throw CodedError 503.
  */
-import { onlineNodeKey, onlineNodesKey, onlineUsersKey, onlineVersionKey, presenceBell } from "./keys.ts";
+import {
+  onlineNodeKey,
+  onlineNodesKey,
+  onlineReplidsKey,
+  onlineUsersKey,
+  onlineVersionKey,
+  presenceBell,
+} from "./keys.ts";
 import { leaseMs } from "./limits.ts";
 import { Script, type Argument, type RedisStore } from "./redis.ts";
 
 const presenceScript = new Script("presence");
 const sweepScript = new Script("presenceSweep");
 const readScript = new Script("presenceRead");
-const keys = [onlineUsersKey, onlineNodesKey, onlineVersionKey, onlineNodeKey];
+const keys = [onlineUsersKey, onlineNodesKey, onlineVersionKey, onlineNodeKey, onlineReplidsKey];
 
 export interface PresenceCount {
   userId: number;
@@ -54,7 +61,11 @@ export class PresenceDao {
 
   /** Takes out the nodes whose lease has run out, and those of `ended`; their names. */
   async sweep(ended: string[] = []): Promise<string[]> {
-    return (await this.#store.run(sweepScript, keys, [presenceBell, ...ended])) as string[];
+    return (await this.#store.run(sweepScript, keys, [
+      presenceBell,
+      this.#store.publishCommand,
+      ...ended,
+    ])) as string[];
   }
 
   /** Names of all nodes that hold a lease. */
@@ -73,7 +84,7 @@ export class PresenceDao {
   }
 
   async #set(mode: "join" | "beat", counts: PresenceCount[]): Promise<PresenceTotals | null> {
-    const args: Argument[] = [this.#node, leaseMs, presenceBell, mode];
+    const args: Argument[] = [this.#node, leaseMs, presenceBell, mode, this.#store.publishCommand];
     for (const { userId, count, userName } of counts) args.push(userId, count, userName);
     const reply = (await this.#store.run(presenceScript, keys, args)) as (string | number)[];
     if (reply[0] !== "ok") return null;

@@ -1,27 +1,35 @@
 /**
- * redis: the connections to Redis and the one way to call it. Nothing here repeats a command by itself: a call is
- * answered, or fails with CodedError 503 meaning "not known to be done", within storeDeadlineMs. Repeats are the
- * caller's, who knows that they do no harm. Calls in flight are bounded, so an absent Redis costs no memory.
+ * redis: the one way to call Redis, be it one server, a Sentinel group or a Cluster. Nothing here repeats a command by
+ * itself: a call is answered, or fails with CodedError 503 meaning "not known to be done", within storeDeadlineMs; only
+ * what a Redis refused before anything ran (a script it does not know, a slot that is elsewhere) is asked for again.
+ * Repeats are the caller's, who knows that they do no harm. Calls in flight are bounded, so an absent Redis costs no
+ * memory. Scripts and multi-key commands touch keys of one slot only.
  */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { Redis, type RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
+import { BellLines, type BellListener } from "./bellLines.ts";
 import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
-import type { Journal } from "./journal.ts";
-import { reasonOf } from "./journal.ts";
+import { type Durability, type Promised, proofOf, readPromise, shortOf } from "./durability.ts";
+import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import type { Stored } from "./message.ts";
 import { Meter } from "./meter.ts";
+import { type Proven, ProvenWrites } from "./provenWrites.ts";
+import { type RedisClient, makeClient, mastersOf, onReady } from "./redisClient.ts";
+import type { RedisAddress } from "./redisUrl.ts";
+import { SentinelWatch } from "./sentinelWatch.ts";
 
 /** What a command takes. Never an array: ioredis would flatten it into several arguments. */
 export type Argument = string | number | Buffer;
 
 export interface ConnectOptions {
-  /** `redis://[[user]:password@]host[:port][/db]` or `unix:///path/of/socket`. */
-  url: string;
+  address: RedisAddress;
   journal: Journal;
   /** Stands in CLIENT LIST as `haiyu:<pid>:<role>`. */
   role: string;
+  durability?: Durability;
   clock?: Clock;
   meter?: Meter;
 }
@@ -30,64 +38,58 @@ export interface ConnectOptions {
 export class Script {
   readonly name: string;
   readonly text: string;
-  /** SHA-1 as Redis told it, once it was loaded. */
-  sha: string | null = null;
+  /** SHA-1, by which Redis knows it once it has run. */
+  readonly sha: string;
 
   constructor(name: string) {
     this.name = name;
     this.text = readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
+    this.sha = createHash("sha1").update(this.text).digest("hex");
   }
 }
 
-/** Options of ioredis for a URL. Throws an Error of one line when it is none of the kinds known here. */
-export function optionsOfUrl(url: string): RedisOptions {
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed?.protocol === "unix:") return { path: decodeURIComponent(parsed.pathname) };
-  if (parsed?.protocol !== "redis:" && parsed?.protocol !== "rediss:") {
-    throw new Error(`--redis ${withoutPassword(url)}: wanted redis://host:port or unix:///path`);
-  }
-  const db = Number(parsed.pathname.slice(1) || "0");
-  if (!Number.isInteger(db) || db < 0) {
-    throw new Error(`--redis ${withoutPassword(url)}: the part after / wants a number`);
-  }
-  return {
-    host: parsed.hostname || "127.0.0.1",
-    port: Number(parsed.port || "6379"),
-    db,
-    ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
-    ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
-    ...(parsed.protocol === "rediss:" && { tls: {} }),
-  };
-}
-
-/** The URL of a unix socket, whatever its path has in it. */
-export function unixUrl(path: string): string {
-  return `unix://${path.split("/").map(encodeURIComponent).join("/")}`;
-}
-
-/** One connection for commands. Made by `connectRedis`; `subscriber` makes its twin for pub/sub. */
+/** The connections for commands. Made by `connectRedis`; `bells` makes those for pub/sub. */
 export class RedisStore {
-  readonly #client: Redis;
+  readonly #address: RedisAddress;
+  readonly #client: RedisClient;
+  /** Null: an answer needs no proof beyond what is known of this Redis. */
+  readonly #proven: ProvenWrites | null;
+  readonly #wanted: Durability | null;
+  readonly #watch: SentinelWatch | null;
+  #bells: BellLines | null = null;
   readonly #journal: Journal;
   readonly #meter: Meter;
+  readonly #clock: Clock;
   #inFlight = 0;
+  /** Replication ids of those that answered so far. */
+  readonly #replids = new Set<string>();
+  #tailsLacking: () => void = () => undefined;
   #stored: Stored = "memory";
   #saidPromise = "";
   readonly #lookAgain: Timer;
 
-  constructor(client: Redis, { journal, clock, meter }: { journal: Journal; clock: Clock; meter: Meter }) {
+  constructor(
+    client: RedisClient,
+    { address, journal, clock = systemClock, durability, meter = new Meter() }: ConnectOptions,
+  ) {
+    this.#address = address;
     this.#client = client;
+    this.#wanted = durability ?? null;
+    const proof = durability ? proofOf(durability) : null;
+    this.#proven = proof ? new ProvenWrites(client, proof) : null;
+    this.#watch = address.kind === "sentinel" ? new SentinelWatch(address, () => this.#renew()) : null;
     this.#journal = journal;
     this.#meter = meter;
+    this.#clock = clock;
     // Another Redis may answer next time, and somebody may change this one's settings: unknown counts as memory.
-    client.on("close", () => (this.#stored = "memory"));
-    client.on("ready", () => void this.#readPromise());
+    for (const event of ["close", "-node"]) client.on(event, () => (this.#stored = "memory"));
+    onReady(client, () => void this.look());
     this.#lookAgain = clock.every(limits.promiseReadMs, () => {
-      if (this.ready) void this.#readPromise();
+      if (this.ready) void this.look();
     });
   }
 
-  /** How safely this Redis keeps what it answered ([S-3]); read anew at every connect, and now and then. */
+  /** How safely this Redis keeps what it answers, as far as is known; read at every connect, and now and then ([S-3]). */
   get stored(): Stored {
     return this.#stored;
   }
@@ -102,9 +104,19 @@ export class RedisStore {
     return this.#client.status === "ready";
   }
 
-  /** Calls `callback` whenever the connection is ready anew. */
+  /** The command that publishes: in a Cluster a channel belongs to a slot, as a key does. */
+  get publishCommand(): "PUBLISH" | "SPUBLISH" {
+    return this.#address.kind === "cluster" ? "SPUBLISH" : "PUBLISH";
+  }
+
+  /** Calls `callback` whenever a connection is ready anew. */
   onReady(callback: () => void): void {
-    this.#client.on("ready", callback);
+    onReady(this.#client, callback);
+  }
+
+  /** Calls `callback` when a Redis answers that may lack the end of what another, or it itself before, had stored. */
+  onTailsLacking(callback: () => void): void {
+    this.#tailsLacking = callback;
   }
 
   /** One command. Throws CodedError 503 when Redis did not do it, or nobody knows whether it did. */
@@ -112,41 +124,68 @@ export class RedisStore {
     return this.#guard(name, () => this.#client.call(name, ...args));
   }
 
-  /** One script on keys of one slot; loads it where Redis does not know it (it was restarted, or flushed). */
+  /** One script on keys of one slot. */
   async run(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
-    const startMs = performance.now();
-    return this.#guard(script.name, async () => {
-      if (script.sha !== null) {
-        try {
-          return await this.#client.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
-        } catch (error) {
-          // NOSCRIPT was refused before anything ran, so calling again is no repeat.
-          if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
-        }
-      }
-      // Both attempts together have the time of one.
-      return this.#inTime(startMs, async () => {
-        const [sha, result] = await Promise.all([
-          this.#client.call("SCRIPT", "LOAD", script.text),
-          this.#client.call("EVAL", script.text, keys.length, ...keys, ...args),
-        ]);
-        script.sha = String(sha);
-        return result;
-      });
-    });
+    return this.#guard(script.name, () =>
+      this.#known(script, (...words) => this.#client.call(...words, keys.length, ...keys, ...args)),
+    );
   }
 
-  /** A second connection with the same options, for subscriptions; its user subscribes anew whenever it is ready. */
-  subscriber(): Redis {
-    // What ioredis subscribes anew by itself it forgets, and lets nobody catch, when that fails.
-    return this.#client.duplicate({ connectionName: `haiyu:${process.pid}:bell`, autoResubscribe: false });
+  /**
+   * One script that stores what is going to be answered for, and how safely it lies now ([S-3]). Throws CodedError 503
+   * also when it was done and is not as safe as was wanted: the same again finds it there.
+   */
+  async keep(script: Script, keys: string[], args: Argument[]): Promise<Proven> {
+    const proven = this.#proven;
+    if (!proven) return { reply: await this.run(script, keys, args), stored: this.#stored };
+    return this.#guard(script.name, () =>
+      this.#known(script, (...words) =>
+        proven.write(keys[0] ?? "", [...words, keys.length, ...keys, ...args]),
+      ),
+    );
   }
 
-  /** Ends the connection; calls in flight are answered first, as far as Redis answers. */
+  /**
+   * Resolves when everything that a read of this slot has shown by now is as safe as is wanted; at once where reading
+   * shows nothing else. `key` is of a hash that may get one more field. Throws CodedError 503 when that is not known.
+   */
+  async prove(key: string): Promise<void> {
+    const proven = this.#proven;
+    if (!proven || !this.readsAhead) return;
+    await this.#guard("prove", () => proven.write(key, ["HSET", key, "proven", 1]));
+  }
+
+  /** Whether a read may show what is not as safe as is wanted: replicas get a write after it can be read. */
+  get readsAhead(): boolean {
+    return this.#wanted?.grade === "replica";
+  }
+
+  /** Connections for what is published. */
+  bells(listener: BellListener): BellLines {
+    const options = { client: this.#client, listener, clock: this.#clock, journal: this.#journal };
+    return (this.#bells = new BellLines(options));
+  }
+
+  /** What every master promises now. Throws when one of them does not say. */
+  promises(): Promise<Promised[]> {
+    return Promise.all(mastersOf(this.#client).map(readPromise));
+  }
+
+  /** Ends the connections; calls in flight are answered first, as far as Redis answers. */
   async close(): Promise<void> {
     this.#lookAgain.cancel();
-    if (this.#client.status === "ready") await this.#client.quit().catch(() => undefined);
+    this.#watch?.close();
+    if (this.ready) await this.#client.quit().catch(() => undefined);
     this.#client.disconnect();
+    this.#proven?.close();
+  }
+
+  /** Another Redis is the master of the group now. */
+  #renew(): void {
+    this.#journal.write("redis_master_switched");
+    if (this.#client instanceof Redis) this.#client.disconnect(true);
+    this.#proven?.renew();
+    this.#bells?.renew();
   }
 
   async #guard<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -170,103 +209,126 @@ export class RedisStore {
     }
   }
 
-  /** Throws when it is not done within storeDeadlineMs of `startMs`. */
-  async #inTime<T>(startMs: number, work: () => Promise<T>): Promise<T> {
-    const leftMs = startMs + limits.storeDeadlineMs - performance.now();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("Command timed out")), leftMs);
-    });
+  /** Calls a script by its SHA-1, and by its text where that is not known (Redis was restarted, or flushed). */
+  async #known<T>(
+    { sha, text }: Script,
+    attempt: (...words: [command: string, script: string]) => Promise<T>,
+  ): Promise<T> {
+    const startMs = performance.now();
     try {
-      return await Promise.race([work(), late]);
-    } finally {
-      clearTimeout(timer);
+      return await attempt("EVALSHA", sha);
+    } catch (error) {
+      // NOSCRIPT was refused before anything ran, so calling again is no repeat.
+      if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
     }
+    // Both attempts together have the time of one.
+    return inTime(startMs, attempt("EVAL", text), limits.storeDeadlineMs);
   }
 
-  /** What this Redis promises: fsync before the answer, or less. Unknown counts as memory. */
-  async #readPromise(): Promise<void> {
+  /** Reads what is promised now: what the weakest of the masters does. Unknown counts as memory. Never throws. */
+  async look(): Promise<void> {
     try {
-      const config = async (name: string): Promise<string> =>
-        String(((await this.#client.call("CONFIG", "GET", name)) as string[])[1] ?? "");
-      const [appendonly, fsync, policy] = await Promise.all([
-        config("appendonly"),
-        config("appendfsync"),
-        config("maxmemory-policy"),
-      ]);
-      this.#stored = appendonly === "yes" && fsync === "always" ? "disk" : "memory";
-      const said = `${this.#stored} ${appendonly} ${fsync} ${policy}`;
+      const promises = await this.promises();
+      const isDisk = promises.length > 0 && promises.every(({ stored }) => stored === "disk");
+      this.#stored = isDisk ? "disk" : "memory";
+      // One that was restarted with every answered write on its disk lacks nothing.
+      const others = promises.filter(({ replid }) => !this.#replids.has(replid));
+      for (const { replid } of others) this.#replids.add(replid);
+      if (others.some(({ isPromoted, stored }) => isPromoted || stored !== "disk")) this.#tailsLacking();
+      const told = (name: keyof Promised): string => [...new Set(promises.map((one) => one[name]))].join(" ");
+      const fields = { appendonly: told("appendonly"), fsync: told("fsync"), policy: told("policy") };
+      const said = [this.#stored, ...Object.values(fields)].join(" ");
       if (said === this.#saidPromise) return;
       this.#saidPromise = said;
-      this.#journal.write("redis_promise", { stored: this.#stored, appendonly, fsync, policy });
-      if (policy !== "noeviction") {
-        this.#journal.write("redis_may_evict", { policy, wanted: "maxmemory-policy noeviction" });
+      this.#journal.write("redis_promise", { stored: this.#stored, ...fields });
+      if (fields.policy !== "noeviction") {
+        this.#journal.write("redis_may_evict", {
+          policy: fields.policy,
+          wanted: "maxmemory-policy noeviction",
+        });
       }
     } catch (error) {
       this.#stored = "memory";
       this.#journal.write("redis_promise", { stored: "memory", reason: reasonOf(error) });
     }
   }
+
+  /** Throws an Error that says which Redis cannot give what is wanted, and why. */
+  async assertDurability(wanted: Durability): Promise<void> {
+    for (const promised of await this.promises()) {
+      const short = shortOf(wanted, promised);
+      if (short !== null) {
+        throw new Error(`--durability ${wanted.grade}: the Redis at ${promised.at} ${short}`);
+      }
+    }
+  }
 }
 
-/** Connects, and waits until Redis is ready. Throws an Error of one line when it cannot be reached in time. */
-export async function connectRedis({
-  url,
-  journal,
-  role,
-  clock = systemClock,
-  meter = new Meter(),
-}: ConnectOptions): Promise<RedisStore> {
-  let lookedMs = -Infinity;
-  // A Redis that may not be written to: another one may be behind the address by now, or still the same.
-  const looksElsewhere = (): boolean => {
-    if (performance.now() - lookedMs < limits.storeReadonlyLookMs) return false;
-    lookedMs = performance.now();
-    return true;
-  };
-  const client = new Redis({
-    ...optionsOfUrl(url),
-    lazyConnect: true,
-    protocol: 2,
-    connectionName: `haiyu:${process.pid}:${role}`,
-    disableClientInfo: true,
-    connectTimeout: limits.storeDeadlineMs,
-    commandTimeout: limits.storeDeadlineMs,
-    socketTimeout: limits.storeSilenceMs,
-    maxLoadingRetryTime: limits.storeLoadingLookMs,
-    keepAlive: 10_000,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 3), 250) + Math.random() * 50,
-    reconnectOnError: (error) => (error.message.startsWith("READONLY") && looksElsewhere() ? 1 : false),
-  });
+/**
+ * Connects, and waits until Redis is ready. Throws an Error of one line when it cannot be reached in time, is not of the
+ * kind that its URL says, or cannot give the durability that is wanted.
+ */
+export async function connectRedis(options: ConnectOptions): Promise<RedisStore> {
+  const { address, journal, role, durability } = options;
+  const client = await connected(address, role, journal);
+  try {
+    const store = new RedisStore(client, options);
+    await store.look();
+    if (durability) await store.assertDurability(durability);
+    return store;
+  } catch (error) {
+    client.disconnect();
+    throw error;
+  }
+}
+
+async function connected(address: RedisAddress, role: string, journal: Journal): Promise<RedisClient> {
+  const client = makeClient(address, role);
   let lastReason = "no answer";
   // Before the first connection the caller says it, in the one line of a start that failed.
   let said: string | null = null;
-  client.on("error", (error: unknown) => {
-    lastReason = reasonOf(error);
-    if (said !== null && said !== lastReason)
-      journal.write("redis_connection_failed", { reason: lastReason });
-    if (said !== null) said = lastReason;
-  });
-  client.on("ready", () => {
-    said = "";
-  });
-  const store = new RedisStore(client, { journal, clock, meter });
+  for (const event of ["error", "node error", "sentinelError"]) {
+    client.on(event, (error: unknown) => {
+      lastReason = reasonOf(error);
+      if (said !== null && said !== lastReason)
+        journal.write("redis_connection_failed", { reason: lastReason });
+      if (said !== null) said = lastReason;
+    });
+  }
   try {
-    await client.connect();
+    // Who asks sentinels that nobody hears would ask for ever.
+    await inTime(performance.now(), client.connect(), limits.storeConnectMaxMs);
+    await assertKind(client, address);
+    said = "";
+    onReady(client, () => (said = ""));
+    return client;
   } catch (error) {
     client.disconnect();
     const reason = lastReason === "no answer" ? reasonOf(error) : lastReason;
-    throw new Error(`--redis ${withoutPassword(url)}: cannot be reached (${reason}); is it running?`, {
+    throw new Error(`--redis ${address.shown}: cannot be reached (${reason}); is it running?`, {
       cause: error,
     });
   }
-  return store;
 }
 
-/** The URL as it may be shown: its password is left out. */
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/([^/@]*):[^/@]*@/, "//$1:***@");
+/** Throws when one server was named, and it is a part of a Cluster: it would refuse most keys. */
+async function assertKind(client: RedisClient, { kind }: RedisAddress): Promise<void> {
+  if (kind === "cluster") return;
+  if (/^redis_mode:cluster/m.test(String(await client.call("INFO", "server")))) {
+    throw new Error("it is a part of a Cluster; write redis+cluster://");
+  }
+}
+
+/** What `work` gives; throws when that is not there in time, counted from `startMs`. */
+async function inTime<T>(startMs: number, work: Promise<T>, timeMs: number): Promise<T> {
+  const leftMs = startMs + timeMs - performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Command timed out")), leftMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -4,15 +4,18 @@
  */
 import { availableParallelism } from "node:os";
 import { quoted, readFlags, readNumber } from "./flags.ts";
-import { sendsPerSecondDefault, workersMax } from "./limits.ts";
-import { optionsOfUrl } from "./redis.ts";
+import { replicasMax, sendsPerSecondDefault, workersMax } from "./limits.ts";
+import type { Stored } from "./message.ts";
+import type { Durability } from "./durability.ts";
+import { type RedisAddress, parseRedisUrl } from "./redisUrl.ts";
 
 export interface ServerFlags {
   host: string;
   /** 0: a free one. */
   port: number;
-  /** URL; null: a private redis-server under `data`. */
-  redis: string | null;
+  /** Null: a private redis-server under `data`. */
+  redis: RedisAddress | null;
+  durability: Durability;
   data: string;
   /** Messages a second for one session; 0: no throttling of sends, log-ins and registrations. */
   rate: number;
@@ -30,8 +33,19 @@ export const serverUsage = `haiyu server
 
   --host HOST     address to listen on            (127.0.0.1)
   --port PORT     port to listen on               (8889)
-  --redis URL     redis://[user:password@]host:port[/db] or unix:///path; or REDIS_URL
+  --redis URL     where Redis is; or REDIS_URL, which no process list shows
                   (without it: a redis-server of its own, kept under --data)
+                    redis://[user:password@]host[:port][/db]
+                    unix://[user:password@]/path/of/socket[?db=N]
+                    redis+sentinel://[user:password@]host[:port],…/name[/db]
+                      [?sentinelUser=…&sentinelPassword=…]
+                    redis+cluster://[user:password@]host[:port],…
+                    rediss:// in place of redis:// is TLS, with these after a ?:
+                    ca=FILE  cert=FILE&key=FILE  servername=NAME
+  --durability G  what every answer needs: memory, disk (fsync before it) or
+                  replica; refuses to start where Redis cannot give it, answers
+                  503 while it cannot      (as safe as this Redis keeps it)
+  --replicas N    with replica: how many must have it  (1)
   --data FOLDER   where that one keeps its files  (./data)
   --rate N        messages a second for one session; 0 = no throttling at all  (${sendsPerSecondDefault})
   --node NAME     how it is called in journals and among other servers  (its host)
@@ -41,6 +55,7 @@ export const serverUsage = `haiyu server
   --help          this text
 `;
 
+const grades: Stored[] = ["memory", "disk", "replica"];
 const portMax = 65_535;
 const rateMax = 1_000_000;
 
@@ -55,15 +70,20 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     node: { type: "string" },
     workers: { type: "string", default: "1" },
     metrics: { type: "string" },
+    durability: { type: "string" },
+    replicas: { type: "string", default: "1" },
     help: { type: "boolean", default: false },
   });
   if (values.help) return "help";
   const redis = (values.redis ?? env.REDIS_URL) || null;
-  if (redis !== null) optionsOfUrl(redis);
   return {
     host: readHost(values.host),
     port: readNumber("port", values.port, portMax),
-    redis,
+    redis: redis === null ? null : parseRedisUrl(redis),
+    durability: {
+      grade: readGrade(values.durability),
+      replicas: readReplicas(values.replicas),
+    },
     data: values.data,
     rate: readNumber("rate", values.rate, rateMax),
     node: readNode(values.node),
@@ -91,6 +111,22 @@ function readMetrics(text: string): { host: string; port: number } {
   const [, host = "127.0.0.1", port = ""] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
   if (port === "") throw new Error(`--metrics ${quoted(text)}: wanted a port, or host:port`);
   return { host: readHost(host, "metrics"), port: readNumber("metrics", port, portMax) };
+}
+
+function readReplicas(text: string): number {
+  if (!/^[1-9]$/.test(text) || Number(text) > replicasMax) {
+    throw new Error(`--replicas ${quoted(text)}: wanted a number from 1 to ${replicasMax}`);
+  }
+  return Number(text);
+}
+
+/** How safe a message has to lie before it is answered; null: as safe as this Redis keeps it. */
+function readGrade(text: string | undefined): Stored | null {
+  const grade = grades.find((one) => one === text) ?? null;
+  if (text !== undefined && grade === null) {
+    throw new Error(`--durability ${quoted(text)}: wanted ${grades.join(", ")}`);
+  }
+  return grade;
 }
 
 /** An address or a name, brackets around an IPv6 one taken off. Whether it is one of this machine listening tells. */

@@ -4,7 +4,15 @@
  */
 import { type StoredConv, allConv } from "./conv.ts";
 import { convsKey, logKey, metaKey, midsKey } from "./keys.ts";
-import { allLogEntriesMax, knownHeadsMax, midDaysKept, privateLogEntriesMax } from "./limits.ts";
+import {
+  allLogEntriesMax,
+  knownHeadsMax,
+  midDaysKept,
+  privateLogEntriesMax,
+  tailsAnnouncedMax,
+  tailsSliceConvs,
+} from "./limits.ts";
+import type { Stored } from "./message.ts";
 import { type MessageId, compareIds, formatId, parseId, zeroId } from "./messageId.ts";
 import { Script, type Argument, type RedisStore } from "./redis.ts";
 
@@ -33,13 +41,22 @@ export interface Appended {
   time: number;
   /** False when the same mid had been stored before ([S-4]). */
   fresh: boolean;
+  /** How safely it lies, as far as is known ([S-3]). */
+  stored: Stored;
 }
 
 /** Appends to the logs and reads from them. */
 export class SmsDao {
   readonly #store: RedisStore;
-  /** Newest id seen of each log: Redis may come back with less, and must not give out those seqs again ([S-3]). */
+  /**
+   * Newest id seen of each log, the latest seen last: Redis may come back with less, and must not give out those seqs
+   * again ([S-3]).
+   */
   readonly #newest = new Map<StoredConv, MessageId>();
+  /** Up to where each log is known to be as safe as is wanted, where reading shows more than that. */
+  readonly #safe = new Map<StoredConv, MessageId>();
+  /** Ends of tails that were seen here and are lost, which Redis was not told of yet. */
+  readonly #lostTails = new Map<StoredConv, MessageId>();
 
   constructor(store: RedisStore) {
     this.#store = store;
@@ -68,20 +85,39 @@ export class SmsDao {
   /** Appends in the order given, one script for all. May be repeated where every message has a mid. */
   async append(conv: StoredConv, messages: NewMessage[]): Promise<Appended[]> {
     const most = conv === allConv ? allLogEntriesMax : privateLogEntriesMax;
-    const args: Argument[] = [most, midDaysKept, formatId(this.#newest.get(conv) ?? zeroId)];
+    const lost = this.#lostTails.get(conv);
+    const seen = lost ?? this.#newest.get(conv) ?? zeroId;
+    const args: Argument[] = [most, midDaysKept, formatId(seen)];
     args.push(conv === allConv ? 0 : 1);
     for (const message of messages) {
       args.push(message.sender, message.device, message.mid, message.name, message.sex, message.content);
     }
     const keys = [logKey(conv), metaKey(conv), midsKey(conv)];
-    const flat = (await this.#store.run(appendScript, keys, args)) as (string | number)[];
+    const { reply, stored } = await this.#store.keep(appendScript, keys, args);
+    if (lost && this.#lostTails.get(conv) === lost) this.#lostTails.delete(conv);
+    const flat = reply as (string | number)[];
     const appended = messages.map((_, index) => ({
       id: idOf(flat[index * 3]),
       time: Number(flat[index * 3 + 1]),
       fresh: flat[index * 3 + 2] === 1,
+      stored,
     }));
-    for (const { id } of appended) this.#seen(conv, id);
+    for (const { id } of appended) {
+      this.#seen(conv, id);
+      this.#provenUpTo(conv, id);
+    }
     return appended;
+  }
+
+  /**
+   * Another Redis may answer from now on, which lacks the end of some logs: it is told what was seen of those that were
+   * looked at last, before others store on over it unknowing.
+   */
+  async announceTails(): Promise<void> {
+    const latest = [...this.#newest.keys()].slice(-tailsAnnouncedMax);
+    for (let at = 0; at < latest.length; at += tailsSliceConvs) {
+      await Promise.all(latest.slice(at, at + tailsSliceConvs).map((conv) => this.#announce(conv)));
+    }
   }
 
   /** The id of the newest message, zero when there is none. */
@@ -146,14 +182,50 @@ export class SmsDao {
     const entries = Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
     const newest = command === "XRANGE" ? entries.at(-1) : entries[0];
     if (newest) this.#seen(conv, newest.id);
-    return entries;
+    return newest && this.#store.readsAhead ? this.#safeOnly(conv, entries, newest.id) : entries;
+  }
+
+  /**
+   * What is safe of what was read. A message that is shown, lost with its Redis and said again by its sender would come
+   * twice: so nobody sees it before its sender could be told that it is stored.
+   */
+  async #safeOnly(conv: StoredConv, entries: Entry[], newest: MessageId): Promise<Entry[]> {
+    const safe = this.#safe.get(conv);
+    if (safe && compareIds(newest, safe) <= 0) return entries;
+    try {
+      await this.#store.prove(metaKey(conv));
+      this.#provenUpTo(conv, newest);
+      return entries;
+    } catch {
+      // Where nothing is known yet (the server has just started) an old log is shown rather than none.
+      return safe ? entries.filter(({ id }) => compareIds(id, safe) <= 0) : entries;
+    }
+  }
+
+  #provenUpTo(conv: StoredConv, id: MessageId): void {
+    if (!this.#store.readsAhead) return;
+    const before = this.#safe.get(conv);
+    if (before && compareIds(before, id) >= 0) return;
+    if (this.#safe.size >= knownHeadsMax) this.#safe.clear();
+    this.#safe.set(conv, id);
   }
 
   #seen(conv: StoredConv, id: MessageId): void {
     const before = this.#newest.get(conv);
     if (before && compareIds(before, id) >= 0) return;
+    // Another server had not seen our tail, and has stored over it.
+    if (before && id.epoch > before.epoch && id.seq <= before.seq && !this.#lostTails.has(conv)) {
+      this.#lostTails.set(conv, before);
+      void this.#announce(conv);
+    }
     if (this.#newest.size >= knownHeadsMax) this.#newest.clear();
+    this.#newest.delete(conv);
     this.#newest.set(conv, id);
+  }
+
+  /** Tells Redis what was seen of a log: if its end is lost, that is announced ([D-5]). What fails is told again later. */
+  async #announce(conv: StoredConv): Promise<void> {
+    await this.append(conv, []).catch(() => undefined);
   }
 }
 

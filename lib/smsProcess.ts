@@ -9,7 +9,7 @@ import { CodedError, codes } from "./codes.ts";
 import { type StoredConv, allConv, convFor, participantsOf, peerOf, storedConv } from "./conv.ts";
 import type { CursorDao } from "./cursorDao.ts";
 import * as limits from "./limits.ts";
-import { type ClientFields, type ServerFields, type Stored, encodeServer } from "./message.ts";
+import { type ClientFields, type ServerFields, encodeServer } from "./message.ts";
 import { compareIds, earlierId, formatId, laterId, parseId, zeroId } from "./messageId.ts";
 import { deliveredFields } from "./delivered.ts";
 import type { Meter } from "./meter.ts";
@@ -31,7 +31,6 @@ export interface SmsProcessOptions {
   meter: Meter;
   /** Messages a second for one session; 0 = no throttling. */
   rate: number;
-  stored: () => Stored;
 }
 
 /** What SmsMes, AckMes and HistoryMes do. */
@@ -66,7 +65,7 @@ export class SmsProcess {
     if (!this.#isOpen(stored)) await this.#openPrivate(stored, session.userId, dueMs);
     const { userId: sender, device, userName: name, sex } = session;
     const message = { sender, device, mid, name, sex, content };
-    const { id, time } = await this.#options.appender.append(stored, message, dueMs);
+    const { id, time, stored: grade } = await this.#options.appender.append(stored, message, dueMs);
     this.#options.receipts.awaits(session.userId, stored, id);
     const { clock, meter } = this.#options;
     meter.timings?.answer.observe((clock.monotonicMs() - acceptedMs) / 1000);
@@ -77,7 +76,7 @@ export class SmsProcess {
       conv,
       id: formatId(id),
       time,
-      stored: this.#options.stored(),
+      stored: grade,
     });
   }
 

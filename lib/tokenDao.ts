@@ -30,8 +30,8 @@ export class TokenDao {
     const hash = presented === null ? "" : hashOf(presented);
     const args = [device, hashOf(token), expires, devicesPerUserMax, hash];
     const keys = [tokensKey(userId), cursorsKey(userId), receivedKey(userId), seenKey(userId)];
-    const done = await this.#store.run(tokenScript, keys, args);
-    return done === 1 ? token : null;
+    const { reply } = await this.#store.keep(tokenScript, keys, args);
+    return reply === 1 ? token : null;
   }
 
   /** Forgets the token of a device. */

@@ -7,6 +7,7 @@ import { usersKey } from "./keys.ts";
 import { knownUsersMax, scanSliceUsers, sexMaxUnits, userNameMaxCodePoints } from "./limits.ts";
 import { Script, type RedisStore } from "./redis.ts";
 
+const createScript = new Script("createField");
 const replaceField = new Script("replaceField");
 
 export interface UserRecord {
@@ -49,9 +50,8 @@ export class UserDao {
 
   /** Makes the user; false when the id is taken. May be repeated: our own record does not count as taken. */
   async create(record: UserRecord): Promise<boolean> {
-    const json = JSON.stringify(record);
-    if ((await this.#store.call("HSETNX", usersKey, record.userId, json)) === 1) return true;
-    return (await this.#store.call("HGET", usersKey, record.userId)) === json;
+    const args = [record.userId, JSON.stringify(record)];
+    return (await this.#store.keep(createScript, [usersKey], args)).reply === 1;
   }
 
   /** Puts `record` in place of what was read; false when it has changed meanwhile. */

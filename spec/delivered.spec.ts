@@ -10,6 +10,7 @@ import { encodeFrame, encodeFrames } from "../lib/frame.ts";
 import { payloadOf } from "../lib/message.ts";
 import { zeroId } from "../lib/messageId.ts";
 import { connectRedis } from "../lib/redis.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { type NewMessage, SmsDao } from "../lib/smsDao.ts";
 import { anyText, serverArbitraries } from "./helpers/arbitraries.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
@@ -63,7 +64,7 @@ test("[F-1] many frames written in one piece are the frames written one by one",
 
 test("[S-3] what is read from a log is what was appended to it, whatever characters it has", async () => {
   const journal = { write: () => undefined };
-  const store = await connectRedis({ url: redis.url, journal, role: "spec" });
+  const store = await connectRedis({ address: parseRedisUrl(redis.url), journal, role: "spec" });
   const smsDao = new SmsDao(store);
   let conv = 0;
   await fc.assert(

@@ -8,6 +8,7 @@ import type { Journal } from "../lib/journal.ts";
 import { PresenceBoard } from "../lib/presence.ts";
 import { PresenceDao } from "../lib/presenceDao.ts";
 import { connectRedis } from "../lib/redis.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { type Output, Session } from "../lib/session.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
@@ -118,7 +119,7 @@ test("[K-4] a server that goes away is not held up by those who do not read", as
 test("[K-4] [P-2] who leaves while presence is being closed keeps nothing running, and no ghost in the list", async (t) => {
   const journal: Journal = { write: () => undefined };
   const clock = new ManualClock();
-  const store = await connectRedis({ url: redis.url, journal, role: "store" });
+  const store = await connectRedis({ address: parseRedisUrl(redis.url), journal, role: "store" });
   t.after(() => store.close());
   const presence = new PresenceBoard({ presenceDao: new PresenceDao(store, "leaving"), clock, journal });
   await presence.open();

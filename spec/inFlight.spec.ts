@@ -9,6 +9,7 @@ import { Doorbell } from "../lib/doorbell.ts";
 import type { Journal } from "../lib/journal.ts";
 import { Meter } from "../lib/meter.ts";
 import { connectRedis } from "../lib/redis.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
@@ -28,7 +29,7 @@ after(async () => {
 
 test("[D-2] a cursor that is just being written is read as it was moved", async (t) => {
   const journal: Journal = { write: () => undefined };
-  const store = await connectRedis({ url: redis.url, journal, role: "store" });
+  const store = await connectRedis({ address: parseRedisUrl(redis.url), journal, role: "store" });
   t.after(() => store.close());
   const ignored = (): void => undefined;
   const cursors = new CursorDao({
@@ -76,9 +77,9 @@ test("[D-2] [K-3] an AckMes right before LogoutMes counts", async () => {
 
 test("[L-7] two log-ins of one user at once: neither goes on before it is listened for, the later one does not overtake", async (t) => {
   const journal: Journal = { write: () => undefined };
-  const store = await connectRedis({ url: redis.url, journal, role: "store" });
+  const store = await connectRedis({ address: parseRedisUrl(redis.url), journal, role: "store" });
   t.after(() => store.close());
-  const doorbell = new Doorbell({ store, clock: new ManualClock(), journal, meter: new Meter(), node: "n" });
+  const doorbell = new Doorbell({ store, meter: new Meter(), node: "n" });
   t.after(() => doorbell.close());
   const ignored = (): void => undefined;
   await doorbell.open({

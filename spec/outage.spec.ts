@@ -11,6 +11,7 @@ import { systemClock } from "../lib/clock.ts";
 import { CodedError } from "../lib/codes.ts";
 import { Meter } from "../lib/meter.ts";
 import { connectRedis } from "../lib/redis.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { SmsDao } from "../lib/smsDao.ts";
 import { toldOf } from "./helpers/online.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
@@ -218,7 +219,7 @@ describe("Redis is away", { concurrency: true }, () => {
   test("[S-7] what waits for its append is bounded, and each has its answer within 5 s", async () => {
     const away = await stoppable();
     const journal = { write: () => undefined };
-    const store = await connectRedis({ url: away.redis.url, journal, role: "store" });
+    const store = await connectRedis({ address: parseRedisUrl(away.redis.url), journal, role: "store" });
     ends.push(() => store.close());
     const clock = systemClock;
     const appender = new Appender({

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { hasEnded, newNodeName } from "../lib/nodeName.ts";
 import { connectRedis } from "../lib/redis.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { PresenceBoard } from "../lib/presence.ts";
 import { PresenceDao } from "../lib/presenceDao.ts";
 import { Session } from "../lib/session.ts";
@@ -190,7 +191,7 @@ function sessionOf(userId: number): Session {
 test("[P-2] an answer that was overtaken by a later change brings nobody back", async () => {
   const journal = { write: () => undefined };
   const ownRedis = await startRedis();
-  const store = await connectRedis({ url: ownRedis.url, journal, role: "spec" });
+  const store = await connectRedis({ address: parseRedisUrl(ownRedis.url), journal, role: "spec" });
   const heldDao = new HeldDao(store, "held");
   const otherDao = new PresenceDao(store, "other");
   const ownClock = new ManualClock();

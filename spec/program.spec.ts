@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { stopAgainMs } from "../lib/limits.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { parseServerArgs } from "../lib/serverFlags.ts";
 import { dataFolder, isRunning, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
 import { spawnScript, spawnServer } from "./helpers/server.ts";
@@ -158,6 +159,9 @@ const wrongArgs: string[][] = [
   ["--redis", "localhost:6379"],
   ["--redis", "http://localhost"],
   ["--redis", "redis://localhost/first"],
+  ["--durability", "safe"],
+  ["--replicas", "0"],
+  ["--replicas", "10"],
   ["--rate", "-1"],
   ["--node", "a b"],
   ["--node", ""],
@@ -187,24 +191,28 @@ test("[X-1] a wrong flag is refused by its name", () => {
   }
   assert.throws(
     () => parseServerArgs([], { REDIS_URL: "mysql://me:geheim@127.0.0.1" }),
-    /--redis mysql:\/\/me:\*\*\*@127\.0\.0\.1: wanted redis:\/\/host:port or unix:\/\/\/path/,
+    /--redis mysql:\/\/me:\*\*\*@127\.0\.0\.1: wanted redis:\/\/host:port, unix:\/\/\/path/,
   );
 });
 
 test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", () => {
   const absent = {
     ...{ host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null },
-    ...{ workers: 1, metrics: null },
+    ...{ workers: 1, metrics: null, durability: { grade: null, replicas: 1 } },
   };
   assert.deepEqual(parseServerArgs([], {}), absent);
   const args =
-    "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1 --workers 3 --metrics 9100";
+    "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1 --workers 3 --metrics 9100 --durability replica --replicas 2";
   const given = {
-    ...{ host: "0.0.0.0", port: 0, redis: "redis://h", data: "/d", rate: 0, node: "web-1" },
-    ...{ workers: 3, metrics: { host: "127.0.0.1", port: 9100 } },
+    ...{ host: "0.0.0.0", port: 0, redis: parseRedisUrl("redis://h"), data: "/d", rate: 0 },
+    ...{ node: "web-1", workers: 3, metrics: { host: "127.0.0.1", port: 9100 } },
+    durability: { grade: "replica", replicas: 2 },
   };
   assert.deepEqual(parseServerArgs(args.split(" "), { REDIS_URL: "redis://other" }), given);
-  assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), { ...absent, redis: "redis://e" });
+  assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), {
+    ...absent,
+    redis: parseRedisUrl("redis://e"),
+  });
   const metrics = (text: string): unknown => {
     const flags = parseServerArgs(["--metrics", text], {});
     return flags === "help" ? null : flags.metrics;

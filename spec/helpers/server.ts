@@ -8,7 +8,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../lib/clock.ts";
 import type { Journal, JournalFields } from "../../lib/journal.ts";
+import type { Durability } from "../../lib/durability.ts";
 import type { ArgonCost } from "../../lib/password.ts";
+import { parseRedisUrl } from "../../lib/redisUrl.ts";
 import { startServer } from "../../server.ts";
 import { tied } from "./scratch.ts";
 import { inTime, until } from "./wait.ts";
@@ -32,8 +34,10 @@ export async function startSpecServer({
   node,
   port: wantedPort = 0,
   argon = { memoryKiB: 64, passes: 1 },
+  durability = { grade: null, replicas: 1 },
 }: {
   redis: { url: string };
+  durability?: Durability;
   rate?: number;
   clock?: Clock;
   node?: string;
@@ -46,7 +50,8 @@ export async function startSpecServer({
   const { port, close } = await startServer({
     host: "127.0.0.1",
     port: wantedPort,
-    redis: redis.url,
+    redis: parseRedisUrl(redis.url),
+    durability,
     data: "/nowhere",
     rate,
     journal,

@@ -1,0 +1,105 @@
+/**
+ * durability: how safely a Redis keeps what it has answered (clause [S-3]), and what is asked in the same breath as a
+ * write to know it of that very write. `--durability` wants a grade: a server does not start on a Redis that cannot
+ * give it, and answers 503 while it cannot ([R-11]).
+ */
+import type { Redis } from "ioredis";
+import { replicaWaitMs } from "./limits.ts";
+import type { Stored } from "./message.ts";
+
+/** What is wanted of every write that is answered. */
+export interface Durability {
+  /** Null: whatever the Redis gives. */
+  grade: Stored | null;
+  /** With "replica": how many of them have to have it. */
+  replicas: number;
+}
+
+/** What one Redis says of itself; "" where it may not be asked. */
+export interface Promised {
+  /** host:port, or the path of its socket. */
+  at: string;
+  stored: Stored;
+  appendonly: string;
+  fsync: string;
+  /** maxmemory-policy: whether it may drop what it holds. */
+  policy: string;
+  /** Replicas that follow it now. */
+  replicas: number;
+  /** Another one after each restart and each promotion. */
+  replid: string;
+  /** It was a replica once: what its master had not sent it yet is not here. */
+  isPromoted: boolean;
+}
+
+/** Asks one Redis. Throws when it does not answer. */
+export async function readPromise(redis: Redis): Promise<Promised> {
+  // A user of least privilege may not be allowed to ask: unknown counts as memory.
+  const settings = (name: string): Promise<unknown> => redis.call("CONFIG", "GET", name).catch(() => []);
+  const [persistence, memory, replication] = await Promise.all([
+    settings("append*"),
+    settings("maxmemory-policy"),
+    redis.call("INFO", "replication"),
+  ]);
+  const { appendonly, fsync } = persistenceOf(persistence);
+  const info = String(replication);
+  const { path, host, port } = redis.options;
+  return {
+    at: path ?? `${host}:${port}`,
+    stored: isDisk(persistence) ? "disk" : "memory",
+    appendonly,
+    fsync,
+    policy: valueOf(memory, "maxmemory-policy"),
+    replicas: [...info.matchAll(/^slave\d+:.*\bstate=online\b/gm)].length,
+    replid: /^master_replid:(\w+)/m.exec(info)?.[1] ?? "",
+    isPromoted: !/^master_replid2:0*\r?$/m.test(info),
+  };
+}
+
+/** Why this Redis cannot give what is wanted; null: it can. */
+export function shortOf({ grade, replicas: wanted }: Durability, promised: Promised): string | null {
+  const { stored, appendonly, fsync, replicas } = promised;
+  if (grade === "disk" && stored !== "disk") {
+    return `has appendonly ${appendonly}, appendfsync ${fsync}; wanted yes and always`;
+  }
+  if (grade === "replica" && replicas < wanted) return `has ${replicas} replicas; wanted ${wanted}`;
+  return null;
+}
+
+/** A question that follows a write on its connection, and what the answer says of the write; null: not what is wanted. */
+export interface Proof {
+  command: [name: string, ...args: (string | number)[]];
+  judge(reply: unknown): Stored | null;
+}
+
+/** The question for a grade; null: none is needed. */
+export function proofOf({ grade, replicas }: Durability): Proof | null {
+  switch (grade) {
+    case "replica":
+      return {
+        command: ["WAIT", replicas, replicaWaitMs],
+        judge: (reply) => (Number(reply) >= replicas ? "replica" : null),
+      };
+    case "disk":
+      // Somebody may have changed it a moment ago.
+      return { command: ["CONFIG", "GET", "append*"], judge: (reply) => (isDisk(reply) ? "disk" : null) };
+    default:
+      return null;
+  }
+}
+
+function isDisk(reply: unknown): boolean {
+  const { appendonly, fsync } = persistenceOf(reply);
+  return appendonly === "yes" && fsync === "always";
+}
+
+function persistenceOf(reply: unknown): { appendonly: string; fsync: string } {
+  return { appendonly: valueOf(reply, "appendonly"), fsync: valueOf(reply, "appendfsync") };
+}
+
+/** One value of CONFIG GET's flat list; "" where it is not in it. */
+function valueOf(reply: unknown, name: string): string {
+  const list = Array.isArray(reply) ? (reply as unknown[]) : [];
+  const index = list.findIndex((one, at) => at % 2 === 0 && one === name);
+  return index < 0 ? "" : String(list[index + 1]);
+}
