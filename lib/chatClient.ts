@@ -56,6 +56,8 @@ export interface ChatClientOptions {
   device?: string;
   replay?: "all" | "none";
   presence?: boolean;
+  /** How long a first log-in that is refused for now is tried again; 0: not at all. */
+  loginWaitMs?: number;
   /** False: the first end of the link is the end. */
   reconnect?: boolean;
   /** False: only `ack` acknowledges. */
@@ -78,6 +80,9 @@ export class ChatClient {
   #attempt = 0;
   /** When the server said to come back. */
   #retryMs: number | null = null;
+  /** The log-in was refused for now: its link has ended for that. */
+  #refusal: LoginInfo | null = null;
+  #loginBeganMs = 0;
   #loginWaiters: ((answer: LoginInfo | Error) => void)[] = [];
   readonly #sending: SendQueue;
   readonly #pages = new PageRequests();
@@ -131,7 +136,8 @@ export class ChatClient {
   }
 
   /**
-   * Connects and logs in. Resolves with LoginResMes, 200 or a refusal, and then goes on by itself.
+   * Connects and logs in. Resolves with LoginResMes, 200 or a refusal, and then goes on by itself. A 503 or 429 is tried
+   * again when the server said, for `loginWaitMs` in all: its state is "offline" meanwhile; `close` ends the wait.
    * Throws an Error when the server cannot be reached at this first time, or the client has ended.
    */
   login(): Promise<LoginInfo> {
@@ -139,7 +145,9 @@ export class ChatClient {
       if (this.#state.kind === "ended") return reject(new Error("closed"));
       if (this.#state.kind === "online" && this.info) return resolve(this.info);
       this.#loginWaiters.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
-      if (this.#state.kind === "idle") this.#dial();
+      if (this.#state.kind !== "idle") return;
+      this.#loginBeganMs = this.#clock.monotonicMs();
+      this.#dial();
     });
   }
 
@@ -226,6 +234,9 @@ export class ChatClient {
       port,
       clock: this.#clock,
       first: encodeClient("LoginMes", fields),
+      // A token is looked up; a password may have to wait for its turn to be hashed ([L-9]).
+      answerDeadlineMs:
+        this.#token === undefined ? limits.clientPasswordDeadlineMs : limits.clientAnswerDeadlineMs,
       heard: (message) => {
         if (this.#link === link) this.#heard(message);
       },
@@ -291,13 +302,22 @@ export class ChatClient {
       this.#link?.destroy("token refused");
       return;
     }
-    if ((answer.code === codes.tryAgain || answer.code === codes.slowDown) && this.info !== null) {
+    if ((answer.code === codes.tryAgain || answer.code === codes.slowDown) && this.#mayRetry(answer)) {
+      this.#refusal = answer;
       this.#retryMs = answer.retryMs ?? null;
       this.#link?.destroy(answer.error);
       return;
     }
     this.#settleLogin(answer);
     this.#finish({ kind: "ended", reason: "refused", code: answer.code }, "destroy");
+  }
+
+  /** A first log-in is tried again only as long as its caller wants to wait. */
+  #mayRetry({ retryMs = 0 }: LoginInfo): boolean {
+    if (this.info !== null) return true;
+    if (this.#options.reconnect === false) return false;
+    const waitMs = this.#options.loginWaitMs ?? limits.clientLoginWaitMs;
+    return this.#clock.monotonicMs() + retryMs - this.#loginBeganMs < waitMs;
   }
 
   #settleLogin(answer: LoginInfo | Error): void {
@@ -376,7 +396,8 @@ export class ChatClient {
 
   #lost(reason: string): void {
     if (this.#state.kind === "ended") return;
-    const first = this.info === null;
+    const first = this.info === null && this.#refusal === null;
+    this.#refusal = null;
     const retriesPassword = reason === "token refused";
     this.#letGo(reason);
     if (retriesPassword) return this.#dial();
@@ -391,9 +412,12 @@ export class ChatClient {
       limits.clientReconnectMaxMs,
       limits.clientReconnectFirstMs * 2 ** this.#attempt,
     );
-    // Never before the server said so, and not all of its clients at once.
-    const pauseMs = this.#retryMs === null ? ceilingMs / 2 : this.#retryMs;
-    const nextTryMs = Math.round(pauseMs + (this.#random() * (this.#retryMs ?? ceilingMs)) / 2);
+    // Never before the server said so, and not all of its clients at once; a long wait the server has spread already.
+    const pauseMs = this.#retryMs ?? ceilingMs / 2;
+    const spreadMs = Math.min((this.#retryMs ?? ceilingMs) / 2, limits.clientRetrySpreadMaxMs);
+    const nextTryMs = Math.round(
+      pauseMs + this.#random() * (this.#retryMs === null ? ceilingMs / 2 : spreadMs),
+    );
     this.#retryMs = null;
     this.#reconnectTimer = this.#clock.after(nextTryMs, () => this.#dial());
     this.#become({ kind: "offline", reason, nextTryMs });

@@ -91,7 +91,9 @@ export class ChatView {
   /** Event of the client: the link was lost, is back, or is over. */
   state(state: ClientState): void {
     const nowMs = this.#clock.monotonicMs();
-    if (state.kind === "offline" && this.#lostMs === null) {
+    if (state.kind === "offline" && !this.#client?.info) {
+      this.#show(`* ${this.#texts.loginWaits(harmless(state.reason), secondsText(state.nextTryMs))}`);
+    } else if (state.kind === "offline" && this.#lostMs === null) {
       this.#lostMs = nowMs;
       this.#show(`* ${this.#texts.lost(harmless(state.reason), secondsText(state.nextTryMs))}`);
     }

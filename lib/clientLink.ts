@@ -14,6 +14,8 @@ export interface LinkOptions {
   port: number;
   /** What is said first, as soon as the connection stands. */
   first: Buffer;
+  /** How long its answer may take. */
+  answerDeadlineMs: number;
   clock: Clock;
   heard: (message: ServerMessage) => void;
   /** Called once; `reason` is for people. */
@@ -36,7 +38,11 @@ export class ClientLink {
     this.#options = options;
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
     this.#deadline = options.clock.after(clientConnectDeadlineMs, () => this.destroy("no answer"));
-    this.#socket.on("connect", () => this.#socket.write(options.first));
+    this.#socket.on("connect", () => {
+      this.#deadline.cancel();
+      this.#deadline = options.clock.after(options.answerDeadlineMs, () => this.destroy("no answer"));
+      this.#socket.write(options.first);
+    });
     this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     this.#socket.on("error", (error: NodeJS.ErrnoException) => {
       this.#reason ||= error.code ?? reasonOf(error);

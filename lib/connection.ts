@@ -59,6 +59,8 @@ export class Connection implements Peer {
   #pacer: LegacyPacer | null = null;
   #drainCallbacks: (() => void)[] = [];
   readonly #openedMs: number;
+  /** What registrations and log-ins have waited for us. */
+  #loginWorkMs = 0;
   #heardFrame = false;
   #frameStartedMs: number | null = null;
   #heardMs: number;
@@ -151,7 +153,9 @@ export class Connection implements Peer {
 
   #overdue(nowMs: number): string | null {
     if (!this.#heardFrame && nowMs - this.#openedMs >= limits.firstFrameDeadlineMs) return "no first frame";
-    if (!this.session && nowMs - this.#openedMs >= limits.loginDeadlineMs) return "no log-in";
+    // Who has said a log-in and waits for us is not late.
+    const isLate = nowMs - this.#openedMs - this.#loginWorkMs >= limits.loginDeadlineMs;
+    if (!this.session && !this.#alone && isLate) return "no log-in";
     if (this.#frameStartedMs !== null && nowMs - this.#frameStartedMs >= limits.startedFrameDeadlineMs) {
       return "frame not finished";
     }
@@ -254,6 +258,7 @@ export class Connection implements Peer {
     this.#pending.push(pending);
     this.#pendingBytes += pending.bytes;
     this.#alone = alone;
+    const begunMs = this.#options.clock.monotonicMs();
     const settle = (value: Answer): void => {
       pending.answer = value;
       // An answer that waits for its turn takes memory like a request.
@@ -264,6 +269,7 @@ export class Connection implements Peer {
       // After an answer that ends the connection nothing more is begun.
       if (alone && value.close === undefined) {
         this.#alone = false;
+        if (!this.session) this.#loginWorkMs += this.#options.clock.monotonicMs() - begunMs;
         this.#arrivesNow();
       }
       this.#guard(() => this.#flush());

@@ -61,6 +61,7 @@ const zh = {
   cameOnline: (who: string) => `${who} 上线了`,
   wentOffline: (who: string) => `${who} 下线了`,
   comingsAndGoings: (came: number, left: number) => `上线 ${came} 人，下线 ${left} 人`,
+  loginWaits: (why: string, seconds: string) => `还不能登录（${why}），${seconds} 秒后再试。`,
   lost: (why: string, seconds: string) => `连接断了（${why}），${seconds} 秒后自动重连。没确认的消息会再发。`,
   back: (seconds: string) => `又连上了（断开 ${seconds} 秒）。`,
   replaced: "同一设备在别处登录了，这里已退出。",
@@ -152,6 +153,7 @@ const en: Texts = {
   cameOnline: (who) => `${who} is online`,
   wentOffline: (who) => `${who} has left`,
   comingsAndGoings: (came, left) => `${came} came, ${left} left`,
+  loginWaits: (why, seconds) => `Not logged in yet (${why}); next try in ${seconds} s.`,
   lost: (why, seconds) =>
     `Connection lost (${why}); next try in ${seconds} s. What is unconfirmed is sent again.`,
   back: (seconds) => `Connected again (after ${seconds} s).`,

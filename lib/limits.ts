@@ -164,7 +164,10 @@ export const scanSliceUsers = 500;
 // Passwords and throttling, design 6.
 export const argonMemoryKiB = 19 * 1024;
 export const argonPasses = 2;
-export const hashQueueMax = 64;
+export const hashQueueMax = 10_000;
+export const hashWaitMaxMs = 20_000;
+export const hashGuessMs = 20;
+export const hashRetryMaxMs = 15_000;
 export const sendsPerSecondDefault = 50;
 export const sendBurstSeconds = 4;
 export const loginFailuresFree = 5;
@@ -184,6 +187,10 @@ export const redisLockWaitMs = 10_000;
 
 // The client.
 export const clientConnectDeadlineMs = 10_000;
+export const clientAnswerDeadlineMs = 10_000;
+export const clientPasswordDeadlineMs = 40_000;
+export const clientLoginWaitMs = 120_000;
+export const clientRetrySpreadMaxMs = 1_000;
 export const clientPingMs = 5_000;
 export const clientSilenceMaxMs = 10_000;
 export const clientAckMs = 5_000;
@@ -246,6 +253,10 @@ assertRelation(
 );
 assertRelation(clientPrivateAckMs + cursorFlushMs <= 2_000, "a receipt within 2 s, [B-2]");
 assertRelation(replicaWaitMs < storeSilenceMs, "replicas are waited for on a link that counts as alive");
+assertRelation(
+  hashWaitMaxMs * 2 <= clientPasswordDeadlineMs,
+  "a client that waits for its password longer than the server lets it wait",
+);
 assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
 assertRelation(leaseMs < figuresKeptMs, "a node's figures outlive its lease");
 assertRelation(drainDeadlineMs < workerDrainDeadlineMs, "a worker has its time to drain");

@@ -175,7 +175,7 @@ export class Processor {
   }
 
   async #register(peer: Peer, fields: ClientFields<"RegisterMes">): Promise<Answer> {
-    await this.#userProcess.register(peer.address, fields);
+    await this.#userProcess.register(peer, fields);
     return { frames: [encodeServer("RegisterResMes", { code: codes.ok, error: "" })] };
   }
 

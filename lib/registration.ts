@@ -3,6 +3,7 @@
  */
 import { type Clock, systemClock } from "./clock.ts";
 import { ClientLink } from "./clientLink.ts";
+import { clientPasswordDeadlineMs } from "./limits.ts";
 import { encodeClient } from "./message.ts";
 
 /** Makes an account, on a connection of its own. Throws an Error when the server cannot be reached. */
@@ -17,6 +18,7 @@ export function register(
       port,
       clock,
       first: encodeClient("RegisterMes", { user }),
+      answerDeadlineMs: clientPasswordDeadlineMs,
       heard: (message) => {
         if (message.type !== "RegisterResMes") return;
         resolve({ code: message.fields.code, error: message.fields.error });

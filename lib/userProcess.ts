@@ -58,9 +58,12 @@ export class UserProcess {
   }
 
   /** RegisterMes: makes the account, or throws CodedError 505 (taken), 429, 503. */
-  async register(address: string, { user }: ClientFields<"RegisterMes">): Promise<void> {
+  async register(
+    knocking: Pick<Knocking, "address" | "gone">,
+    { user }: ClientFields<"RegisterMes">,
+  ): Promise<void> {
     const { userDao, throttleDao, hasher, reading, clock, journal } = this.#options;
-    const dueMs = clock.monotonicMs() + limits.answerDeadlineMs - limits.answerReserveMs;
+    const { address } = knocking;
     // Looked up before hashing: the first-generation client sends every registration twice.
     if ((await userDao.find(user.userId)) !== null) throw new CodedError(codes.taken);
     const waitMs = (await throttleDao?.register(address)) ?? 0;
@@ -69,9 +72,10 @@ export class UserProcess {
       userId: user.userId,
       userName: user.userName,
       sex: user.sex ?? "",
-      pwd: await hasher.hash(user.userPwd),
+      pwd: await hasher.hash(user.userPwd, { patient: true, isWanted: () => !knocking.gone }),
       since: formatId(await reading.roomHead()),
     };
+    const dueMs = clock.monotonicMs() + limits.answerDeadlineMs - limits.answerReserveMs;
     // A reply that was lost must not make the same person hear that the id is taken.
     const created = await repeatUntilDue(clock, dueMs, () => userDao.create(record));
     if (!created) throw new CodedError(codes.taken);
@@ -92,7 +96,7 @@ export class UserProcess {
     const { record, token } =
       modern && fields.token !== undefined
         ? await this.#byToken(knocking.address, { userId: fields.userId, device, token: fields.token })
-        : await this.#byPassword(knocking.address, fields, modern ? device : null);
+        : await this.#byPassword(knocking, fields, modern ? device : null);
     const legacy = modern ? null : knocking.legacyOutput(fields.userId);
     const session = new Session(
       {
@@ -203,13 +207,13 @@ export class UserProcess {
 
   /** By password; a modern session's device gets a token. */
   async #byPassword(
-    address: string,
+    knocking: Knocking,
     fields: ClientFields<"LoginMes">,
     device: string | null,
   ): Promise<{ record: UserRecord; token: string | null }> {
     const { tokenDao, throttleDao } = this.#options;
-    await this.#mayTry(fields.userId, address);
-    const record = await this.#authenticated(address, fields);
+    await this.#mayTry(fields.userId, knocking.address);
+    const record = await this.#authenticated(knocking, fields);
     const token = device === null ? null : await tokenDao.renew(fields.userId, device, null);
     await throttleDao?.loginSucceeded(fields.userId);
     return { record, token };
@@ -222,8 +226,10 @@ export class UserProcess {
   }
 
   /** The user's record, when the password is theirs. */
-  async #authenticated(address: string, fields: ClientFields<"LoginMes">): Promise<UserRecord> {
+  async #authenticated(knocking: Knocking, fields: ClientFields<"LoginMes">): Promise<UserRecord> {
     const { userDao, hasher } = this.#options;
+    const { address } = knocking;
+    const waiting = { patient: fields.v !== 2, isWanted: () => !knocking.gone };
     const user = await userDao.find(fields.userId);
     if (!user) {
       await this.#failed(fields.userId, address, "unknown");
@@ -233,7 +239,7 @@ export class UserProcess {
     const fits =
       user.kind === "plain"
         ? samePlainPassword(user.userPwd, password)
-        : await hasher.verify(user.record.pwd, password);
+        : await hasher.verify(user.record.pwd, password, waiting);
     if (!fits) {
       await this.#failed(fields.userId, address, "password");
       throw new CodedError(codes.wrongPassword);
@@ -242,7 +248,7 @@ export class UserProcess {
     const { reading, journal } = this.#options;
     const record = {
       ...user.record,
-      pwd: await hasher.hash(password),
+      pwd: await hasher.hash(password, waiting),
       since: formatId(await reading.roomHead()),
     };
     if (!(await userDao.upgrade(user, record))) {

@@ -181,8 +181,6 @@ test("[C-5] 503 at a log-in is not the end: it tries again, and does not fall ba
 test("[C-5] [A-5] 429 at a log-in is tried again after retryMs, not before", async () => {
   const strict = await startSpecServer({ redis, rate: 100 });
   await registerUser(strict.port, 145);
-  const gate = await Gate.to(strict.port);
-  const watched = await WatchedClient.login({ port: gate.port, userId: 145, random: () => 1 });
   const stranger = await WireClient.connect(strict.port);
   let retryMs = 0;
   for (let failures = 0; failures < 20 && retryMs === 0; failures++) {
@@ -190,14 +188,17 @@ test("[C-5] [A-5] 429 at a log-in is tried again after retryMs, not before", asy
     retryMs = Number(answer.retryMs ?? 0);
   }
   assert.ok(retryMs > 0, "the account is throttled");
-  gate.cut();
-  watched.clock.advance((await watched.becomes("offline")).nextTryMs);
+  const watched = new WatchedClient({ port: strict.port, userId: 145, random: () => 1 });
+  const login = watched.client.login();
   const { nextTryMs, reason } = await watched.becomes("offline");
   // Well above what a first try would wait, jitter and all.
   assert.ok(nextTryMs > 500, `${nextTryMs} ms`);
   assert.match(reason, /slow down/);
-  assert.equal(watched.client.state.kind, "offline");
   watched.client.close();
+  await assert.rejects(login, { message: "closed" });
+  // Nobody waits for longer than they said.
+  const hasty = new WatchedClient({ port: strict.port, userId: 145, loginWaitMs: 1 });
+  assert.equal((await hasty.client.login()).code, 429);
   stranger.destroy();
   await strict.close();
 });
@@ -260,6 +261,8 @@ test("[C-5] a server that falls silent is noticed in time, one that answers ping
 
 test("[C-5] a first log-in and a registration that nobody answers fail, and leave nothing running", async () => {
   const gate = await Gate.to(server.port);
+  const asked = new Set<number>();
+  gate.tap = (direction, _chunk, connection) => direction === "up" && asked.add(connection);
   gate.stall("down");
   const watched = new WatchedClient({ port: gate.port, userId: 165 });
   const login = assert.rejects(watched.client.login(), { message: "no answer" });
@@ -268,9 +271,12 @@ test("[C-5] a first log-in and a registration that nobody answers fail, and leav
     register({ host: "127.0.0.1", port: gate.port }, { userId: 165, userPwd: "p", userName: "n" }, clock),
     { message: "no answer" },
   );
-  await until("both connections", () => gate.taken === 2);
-  watched.clock.advance(limits.clientConnectDeadlineMs);
-  clock.advance(limits.clientConnectDeadlineMs);
+  await until("both to have asked", () => asked.size === 2);
+  // As long as a password may wait for its turn ([L-9]), and no longer.
+  watched.clock.advance(limits.clientPasswordDeadlineMs - 1);
+  assert.equal(watched.client.state.kind, "connecting");
+  watched.clock.advance(1);
+  clock.advance(limits.clientPasswordDeadlineMs);
   await inTime("the log-in to fail", login);
   await inTime("the registration to fail", registration);
   assert.deepEqual([watched.clock.waiting, clock.waiting], [0, 0]);
