@@ -45,6 +45,14 @@ export class Batch {
     this.#senders = new Set(entries.map(({ sender }) => sender));
   }
 
+  /** Whether a reader at `position` finds in it exactly what follows there, gaps included. */
+  follows(position: MessageId): boolean {
+    if (compareIds(position, this.from) === 0) return true;
+    const first = this.entries[0]?.id;
+    const found = first && this.entries[position.seq - first.seq]?.id;
+    return found !== undefined && found !== this.to && compareIds(found, position) === 0;
+  }
+
   /** The gap in front of entry `index`, or null. */
   gapBefore(index: number): Gap | null {
     const after = this.entries[index - 1]?.id ?? this.from;
@@ -95,6 +103,10 @@ export class Batch {
 
   #firstAbove(position: MessageId): number {
     if (position === this.from) return 0;
+    // seq is dense, so it says where to look; where the log has a hole, it has to be looked for.
+    const guess = position.seq - (this.entries[0]?.id.seq ?? 0);
+    const found = this.entries[guess]?.id;
+    if (found && compareIds(found, position) === 0) return guess + 1;
     const first = this.entries.findIndex(({ id }) => compareIds(id, position) > 0);
     return first < 0 ? this.entries.length : first;
   }

@@ -108,6 +108,7 @@ export class Follow implements Reading {
 
   /** Hints may have been missed, everywhere: looks at all that is followed, a part a turn. */
   async missed(): Promise<void> {
+    this.#replay.forget();
     let inSlice = 0;
     for (const conv of [...this.#followed.keys()]) {
       this.rang(conv);

@@ -80,6 +80,7 @@ export const presenceMoveMs = 1_000;
 export const presenceLogMaxChanges = 200_000;
 export const presenceSnapshotStaleMax = 64;
 export const presenceFanoutMaxUsers = 20_000;
+export const sharedBatchesMax = 32;
 export const readRetryMs = 250;
 export const readRetryMaxMs = 2_000;
 export const subscribeSliceChannels = 500;

@@ -2,10 +2,10 @@
  * replay: one reader that is behind, read from the log until it has what the live ones have. It asks for more only
  * when its socket has taken what it got, so memory is bounded whatever the reader does ([D-6]).
  */
-import { type Gap, batchesOf, encodeGap, estimatedBytes, gapBetween } from "./batch.ts";
+import { type Batch, type Gap, batchesOf, encodeGap, estimatedBytes, gapBetween } from "./batch.ts";
 import type { Clock } from "./clock.ts";
 import { delay } from "./clock.ts";
-import { type StoredConv, convFor } from "./conv.ts";
+import { type StoredConv, allConv, convFor } from "./conv.ts";
 import { deliver } from "./fanout.ts";
 import type { Journal } from "./journal.ts";
 import type { Meter } from "./meter.ts";
@@ -13,7 +13,8 @@ import { reasonOf } from "./journal.ts";
 import { fanoutFlushMaxBytes, readBatchMaxEntries, readRetryMs, replayReadsMax } from "./limits.ts";
 import { type MessageId, compareIds } from "./messageId.ts";
 import type { Reader, Session } from "./session.ts";
-import type { Entry, SmsDao } from "./smsDao.ts";
+import { SharedReads } from "./sharedReads.ts";
+import type { SmsDao } from "./smsDao.ts";
 import { Turns } from "./turns.ts";
 
 /** Where the live readers of a conversation are, and the way to become one of them. */
@@ -37,9 +38,13 @@ export class Replay {
   readonly #turns = new WeakMap<Session, Turns>();
   /** However many are behind: their reads share the way to Redis with what is sent. */
   readonly #reads = new Turns(replayReadsMax);
+  readonly #room: SharedReads;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
+    this.#room = new SharedReads(allConv, (position, last) =>
+      this.#reads.take(() => options.smsDao.readAfter(allConv, position, readBatchMaxEntries, last)),
+    );
   }
 
   /** Brings the reader up to the target's position and joins it there. Ends early when its session has gone. */
@@ -51,6 +56,11 @@ export class Replay {
     } finally {
       meter.readersLagging--;
     }
+  }
+
+  /** Redis was away: what was read before is read again. */
+  forget(): void {
+    this.#room.forget();
   }
 
   async #catchUp(reader: Reader, target: Target): Promise<void> {
@@ -83,17 +93,26 @@ export class Replay {
       return null;
     }
     const upTo = target.position;
-    const entries = await this.#reads.take(() => smsDao.readAfter(conv, reader.position, most, upTo));
-    if (entries.length === 0) {
+    const batches = await this.#read(reader, most, upTo);
+    if (batches.length === 0) {
       // Kept entries follow what was trimmed; where nothing follows, the log itself has lost its end.
       const head = await this.#reads.take(() => smsDao.head(conv));
       if (!session.closed) skipTo(reader, upTo, compareIds(head, upTo) < 0 ? "lost" : "trimmed");
     }
     if (session.closed) return null;
-    for (const batch of batchesOf(target.conv, reader.position, entries)) {
-      meter.messagesDelivered += deliver(reader, batch);
+    for (const batch of batches) meter.messagesDelivered += deliver(reader, batch);
+    return nextCount(batches, most);
+  }
+
+  /** What follows for the reader, up to a position; of the room it is shared. Throws when Redis did not answer. */
+  async #read({ conv, position }: Reader, most: number, upTo: MessageId): Promise<Batch[]> {
+    if (conv === allConv) {
+      const batch = await this.#room.after(position, upTo);
+      return batch ? [batch] : [];
     }
-    return nextCount(entries, most);
+    const { smsDao } = this.#options;
+    const entries = await this.#reads.take(() => smsDao.readAfter(conv, position, most, upTo));
+    return batchesOf(conv, position, entries);
   }
 }
 
@@ -108,7 +127,8 @@ function skipTo(reader: Reader, upTo: MessageId, reason: Gap["reason"]): void {
 }
 
 /** How many to read next, so that a read is about one write, whatever the size of the messages. */
-function nextCount(entries: Entry[], before: number): number {
+function nextCount(batches: Batch[], before: number): number {
+  const entries = batches.flatMap((batch) => batch.entries);
   if (entries.length === 0) return before;
   const bytes = entries.reduce((sum, entry) => sum + estimatedBytes(entry), 0) / entries.length;
   return Math.max(1, Math.min(readBatchMaxEntries, Math.ceil(fanoutFlushMaxBytes / bytes)));

@@ -206,6 +206,7 @@ test("[D-3] [D-1] what a device has said itself is no gap to it, however much it
   await again.settled();
   await again.end();
   const third = await login(1061, { device: "d" });
+  await third.next("SmsMes", ({ id }) => id === unseen);
   await third.settled();
   assert.deepEqual(contentsOf(third, "all"), ["unseen"]);
   for (const client of [other, third]) client.destroy();

@@ -54,6 +54,7 @@ const layers: Record<string, string[]> = {
   edge: [
     "batch",
     "fanout",
+    "sharedReads",
     "replay",
     "standing",
     "privateSweep",
