@@ -32,7 +32,10 @@ if ! installed; then
   trap 'rm -rf "$lock"' EXIT INT TERM
   if ! installed; then
     say "installing the packages of package-lock.json"
-    npm ci --no-audit --no-fund --loglevel=error >&2
+    npm ci --no-audit --no-fund --loglevel=error >&2 || {
+      say "the packages were not installed, npm says why above; it needs npm and, this once, the network"
+      exit 1
+    }
     touch node_modules/.package-lock.json
   fi
   rm -rf "$lock"

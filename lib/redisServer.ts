@@ -191,8 +191,10 @@ function spawnRedis(folder: string, socketPath: string): ChildProcess {
 function prepareFolder(folder: string): string {
   try {
     makeFolder(folder);
-    // Tried, not asked: to root everything looks writable, /proc and read-only disks too.
-    fs.rmdirSync(fs.mkdtempSync(join(folder, "try-")));
+    // Tried, not asked: to root everything looks writable, /proc, a full and a read-only disk too.
+    const trial = join(folder, `try.${process.pid}`);
+    fs.writeFileSync(trial, "x");
+    fs.rmSync(trial);
     return fs.realpathSync(folder);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? reasonOf(error);
