@@ -204,7 +204,7 @@ async function joinParts(
   const presenceDao = new PresenceDao(store, node);
   const tokenDao = new TokenDao(store, clock);
   const throttleDao = rate > 0 ? new ThrottleDao(store) : null;
-  const doorbell = new Doorbell({ store, meter, node });
+  const doorbell = new Doorbell({ store, clock, meter, node });
   const follow = new Follow({ smsDao, cursorDao, clock, journal, meter });
   const presence = new PresenceBoard({ presenceDao, clock, journal });
   const lastSeen = new LastSeen({ receiptDao, clock, node });
@@ -283,7 +283,7 @@ async function joinParts(
     void follow.missed();
     void presence.missed();
     void receipts.missed();
-    void userMgr.missed();
+    if (doorbell.hears) void userMgr.missed();
   };
   store.onTailsLacking(() => void smsDao.announceTails());
   store.onReady(() => {
@@ -332,10 +332,12 @@ async function joinParts(
     journal.write("draining", { sessions: userMgr.count });
     isDraining = true;
     void figures.drain();
+    // Before its sessions go, so that nobody hears that they have.
+    const left = presence.leave();
     await listener.drain(userMgr.all());
     follow.close();
     receipts.close();
-    await presence.close();
+    await left;
     await figures.close();
     await cursorDao.close();
     doorbell.close();

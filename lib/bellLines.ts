@@ -80,6 +80,11 @@ export class BellLines {
     left.catch(() => undefined);
   }
 
+  /** Whether all that is wanted is heard. */
+  get hears(): boolean {
+    return this.#ping !== null && !this.#healing;
+  }
+
   /** Another Redis is the master now. */
   renew(): void {
     this.#lines.renew();

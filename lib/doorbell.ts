@@ -5,8 +5,10 @@
  * one for each user who has a session here, one for presence.
  */
 import type { BellLines } from "./bellLines.ts";
+import type { Clock, Timer } from "./clock.ts";
 import { type StoredConv, participantsOf } from "./conv.ts";
 import { presenceBell, roomBell, userBell } from "./keys.ts";
+import { bellRepeatMs, unrungBellsMax } from "./limits.ts";
 import { type MessageId, formatId, parseId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
 import type { RedisStore } from "./redis.ts";
@@ -26,6 +28,7 @@ export interface DoorbellListener {
 
 export interface DoorbellOptions {
   store: RedisStore;
+  clock: Clock;
   meter: Meter;
   node: string;
 }
@@ -39,9 +42,12 @@ export class Doorbell {
   readonly #heldUsers = new Map<number, number>();
   /** When the channel of a held user is listened to. */
   readonly #subscribing = new Map<number, Promise<void>>();
+  /** What could not be rung: others would wait for their sweep. */
+  readonly #unrung = new Map<string, { bell: string; text: string }>();
+  readonly #ringAgain: Timer;
   #listener: DoorbellListener | null = null;
 
-  constructor({ store, meter, node }: DoorbellOptions) {
+  constructor({ store, clock, meter, node }: DoorbellOptions) {
     this.#store = store;
     this.#meter = meter;
     this.#node = node;
@@ -49,6 +55,14 @@ export class Doorbell {
       heard: (channel, text) => this.#heard(channel, text),
       missed: () => this.#listener?.missed(),
     });
+    this.#ringAgain = clock.every(bellRepeatMs, () => {
+      if (store.ready) this.#ringUnrung();
+    });
+  }
+
+  /** Whether nothing that is rung now is missed here. */
+  get hears(): boolean {
+    return this.#bells.hears;
   }
 
   /** Starts to listen. Call once, before the first session, when the listener knows where everything stands. */
@@ -92,11 +106,21 @@ export class Doorbell {
 
   close(): void {
     this.#listener = null;
+    this.#ringAgain.cancel();
     this.#bells.close();
   }
 
   #publish(bell: string, text: string): void {
-    this.#store.call(this.#store.publishCommand, bell, `${this.#node} ${text}`).catch(() => undefined);
+    const ring = this.#store.call(this.#store.publishCommand, bell, `${this.#node} ${text}`);
+    ring.catch(() => {
+      if (this.#unrung.size < unrungBellsMax) this.#unrung.set(`${bell} ${text}`, { bell, text });
+    });
+  }
+
+  #ringUnrung(): void {
+    const unrung = [...this.#unrung.values()];
+    this.#unrung.clear();
+    for (const { bell, text } of unrung) this.#publish(bell, text);
   }
 
   #heard(channel: string, text: string): void {

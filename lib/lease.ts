@@ -15,8 +15,10 @@ export interface LeaseOptions {
   journal: Journal;
   /** The lease was lost: register anew, then call `began`. */
   lost: () => Promise<void>;
-  /** The lease was renewed; the version of the list is this now. */
-  renewed: (version: number) => Promise<void>;
+  /** The version of the list that is known here. */
+  version: () => number;
+  /** The lease was renewed; Redis has this version of the list, and `before` was known here when it was asked. */
+  renewed: (version: number, before: number) => Promise<void>;
 }
 
 /** The lease of one node. */
@@ -53,10 +55,11 @@ export class Lease {
   }
 
   async #beat(): Promise<void> {
-    const { presenceDao, clock, lost, renewed } = this.#options;
+    const { presenceDao, clock, lost, version, renewed } = this.#options;
+    const before = version();
     try {
       const result = await presenceDao.beat([]);
-      if (result) await renewed(result.version);
+      if (result) await renewed(result.version, before);
       else await lost();
       this.#forgetStopped();
       const nowMs = clock.monotonicMs();

@@ -85,6 +85,8 @@ export const readRetryMs = 250;
 export const readRetryMaxMs = 2_000;
 export const subscribeSliceChannels = 500;
 export const bellPingMs = 1_000;
+export const bellRepeatMs = 1_000;
+export const unrungBellsMax = 10_000;
 export const missedSliceConvs = 500;
 export const missedSliceUsers = 200;
 export const missedSlicePauseMs = 10;
@@ -219,7 +221,10 @@ export const outletFlushDeadlineMs = 500;
 export const drainDeadlineMs = 8_000;
 export const stopAgainMs = 1_000;
 export const stopNowDeadlineMs = 1_000;
-export const restartRetryMs = 1_000;
+export const restartRetryMs = 500;
+export const restartSpreadMinMs = 500;
+export const restartSpreadPerSessionMs = 1;
+export const restartSpreadMaxMs = 6_000;
 
 /** What LoginResMes.limits tells a modern client: shapes and units are part of the wire, [L-6]. */
 export const toldLimits = {
@@ -259,6 +264,11 @@ assertRelation(
   "a client that waits for its password longer than the server lets it wait",
 );
 assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
+// A client waits up to half as long again as it was told.
+assertRelation(
+  (restartRetryMs + restartSpreadMaxMs) * 1.5 < leaseMs,
+  "who is sent away by a restart is back before the lease of its server has run out",
+);
 assertRelation(leaseMs < figuresKeptMs, "a node's figures outlive its lease");
 assertRelation(drainDeadlineMs < workerDrainDeadlineMs, "a worker has its time to drain");
 assertRelation(legacyFrameMaxBytes < legacyBurstMaxBytes, "a legacy frame in one burst");

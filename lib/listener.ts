@@ -58,9 +58,9 @@ export class Listener {
   async drain(sessions: Iterable<Session>): Promise<void> {
     const { clock } = this.#options;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const session of [...sessions]) {
-      // Spread, so that all do not come back in one moment.
-      const retryMs = Math.round(limits.restartRetryMs * (1 + Math.random()));
+    const leaving = [...sessions];
+    for (const session of leaving) {
+      const retryMs = Math.round(limits.restartRetryMs + spreadMs(leaving.length) * Math.random());
       const frame = encodeServer("GoAwayMes", { code: codes.tryAgain, reason: "restart", retryMs });
       session.sayGoodbye(frame, "restart");
     }
@@ -74,6 +74,12 @@ export class Listener {
     this.#check?.cancel();
     for (const connection of this.#connections) connection.destroy();
   }
+}
+
+/** So many do not come back in one moment: a thousand a second is what one server takes in easily. */
+function spreadMs(sessions: number): number {
+  const wantedMs = sessions * limits.restartSpreadPerSessionMs;
+  return Math.min(Math.max(wantedMs, limits.restartSpreadMinMs), limits.restartSpreadMaxMs);
 }
 
 /**

@@ -30,6 +30,8 @@ export class PresenceBoard implements Presence {
   /** Index in the list's log up to which each session was told. */
   readonly #told = new Map<Session, number>();
   #version = 0;
+  /** The version that the last beat told. */
+  #announced = 0;
   #windowTimer: Timer | null = null;
   #lastFlushMs = 0;
   /** How long to wait before Redis is asked again; 0: it answered. */
@@ -47,9 +49,8 @@ export class PresenceBoard implements Presence {
       clock,
       journal,
       lost: () => this.#join(),
-      renewed: async (version) => {
-        if (version !== this.#version) await this.#resync();
-      },
+      version: () => this.#version,
+      renewed: (version, before) => this.#compare(version, before),
     });
   }
 
@@ -66,14 +67,17 @@ export class PresenceBoard implements Presence {
     await this.#lease.open(() => this.#join());
   }
 
-  /** The node goes: its users are no longer counted. */
-  async close(): Promise<void> {
+  /**
+   * The node goes, before its sessions do: from now on it tells and counts nothing. Its users have not left for others
+   * until a lease has run out ([P-8]). Never throws.
+   */
+  async leave(): Promise<void> {
     // A session that leaves later, or a window that is just being written, opens no more of them.
     this.#closed = true;
     this.#lease.close();
     for (const timer of this.#moving) timer.cancel();
     this.#windowTimer?.cancel();
-    await this.#dao.join([]).catch(() => undefined);
+    await this.#dao.leave().catch(() => undefined);
   }
 
   came(session: Session): void {
@@ -128,6 +132,15 @@ export class PresenceBoard implements Presence {
     this.#windowTimer = null;
     await this.#resync();
     if (this.#dirty.size > 0) this.#openWindow();
+  }
+
+  /** A beat was answered: `before` is the version that was known when it was sent. */
+  async #compare(version: number, before: number): Promise<void> {
+    // What was published just before may still be on its way: only what is missing a beat later was lost.
+    const isLost = this.#announced > this.#version;
+    this.#announced = version;
+    // A Redis that has less than it had is another one, or has lost something.
+    if (isLost || version < before) await this.#resync();
   }
 
   #uncount(userId: number): void {
@@ -240,6 +253,7 @@ export class PresenceBoard implements Presence {
 
   /** Registers all live sessions anew, and reads who is online elsewhere. */
   async #join(): Promise<void> {
+    if (this.#closed) return;
     const counts = [...this.#shown.keys()]
       .map((userId) => this.#countOf(userId))
       .filter(({ count }) => count > 0);
@@ -255,7 +269,7 @@ export class PresenceBoard implements Presence {
       const { version, users } = await this.#dao.readAll();
       // A change that was published after the reading may have overtaken its answer.
       if (version < this.#version && this.#version !== known) return await this.#resync();
-      this.#version = version;
+      this.#version = this.#announced = version;
       for (const [userId, userName] of users) this.#list.add(userId, userName);
       for (const userId of [...this.#list.userIds()]) {
         if (!users.has(userId) && !this.#shown.get(userId)?.count) this.#list.remove(userId);

@@ -15,7 +15,10 @@ import { Script, type Argument, type RedisStore } from "./redis.ts";
 
 const presenceScript = new Script("presence");
 const sweepScript = new Script("presenceSweep");
+const leaveScript = new Script("presenceLeave");
 const readScript = new Script("presenceRead");
+/** What the name of a node that has left ends with; its users are counted until its lease has run out. */
+const leftEnding = ".left";
 const keys = [onlineUsersKey, onlineNodesKey, onlineVersionKey, onlineNodeKey, onlineReplidsKey];
 
 export interface PresenceCount {
@@ -57,6 +60,12 @@ export class PresenceDao {
     const totals = await this.#set("join", counts);
     if (!totals) throw new Error("presenceDao: join was refused");
     return totals;
+  }
+
+  /** The node goes in good order: its users count for one more lease, or no longer, when it is the last of all. */
+  async leave(): Promise<void> {
+    const names = (await this.#store.run(leaveScript, keys, [this.#node, leaseMs, leftEnding])) as string[];
+    if (names.length > 0) await this.sweep(names);
   }
 
   /** Takes out the nodes whose lease has run out, and those of `ended`; their names. */

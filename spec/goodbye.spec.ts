@@ -103,6 +103,30 @@ test("[K-4] [G-8] a server that goes away: GoAwayMes 503 to modern sessions, leg
   await assert.rejects(WireClient.connect(leaving.port), { code: "ECONNREFUSED" });
 });
 
+test("[K-4] [X-2] a server that goes away: its clients come back one by one, and what they acknowledged is stored", async () => {
+  const leaving = await startSpecServer({ redis });
+  const speaker = await newUser(server.port, 230);
+  const readers: WireClient[] = [];
+  for (let n = 0; n < 12; n++) readers.push(await newUser(leaving.port, 231 + n, { device: "d" }));
+  const { id } = await speaker.ask("SmsMes", { content: "last words", mid: "m" }, "SmsResMes");
+  for (const reader of readers) {
+    await reader.next("SmsMes", (data) => data.id === id);
+    reader.say("AckMes", { conv: "all", id });
+    await reader.settled();
+  }
+  await leaving.close();
+  const retriesMs = readers.map((reader) => Number(reader.all("GoAwayMes")[0]?.retryMs));
+  assert.ok(new Set(retriesMs).size > 6, `spread: ${retriesMs.join(" ")}`);
+  assert.ok(
+    retriesMs.every((retryMs) => retryMs >= 500 && retryMs <= 1000),
+    `few, and so soon: ${retriesMs.join(" ")}`,
+  );
+  for (const [index] of readers.entries()) {
+    assert.equal(await redis.client.hget(`{u:${231 + index}}:cursors`, "d|all"), id);
+  }
+  speaker.destroy();
+});
+
 test("[K-4] a server that goes away is not held up by those who do not read", async () => {
   const clock = new ManualClock();
   const leaving = await startSpecServer({ redis, clock });
@@ -139,7 +163,7 @@ test("[K-4] [P-2] who leaves while presence is being closed keeps nothing runnin
   clock.advance(1_000);
   // A window is being written to Redis now.
   presence.left(one, false);
-  const closed = presence.close();
+  const closed = presence.leave();
   presence.left(other, false);
   await closed;
   assert.equal(clock.waiting, 0);

@@ -79,7 +79,7 @@ test("[L-7] two log-ins of one user at once: neither goes on before it is listen
   const journal: Journal = { write: () => undefined };
   const store = await connectRedis({ address: parseRedisUrl(redis.url), journal, role: "store" });
   t.after(() => store.close());
-  const doorbell = new Doorbell({ store, meter: new Meter(), node: "n" });
+  const doorbell = new Doorbell({ store, clock: new ManualClock(), meter: new Meter(), node: "n" });
   t.after(() => doorbell.close());
   const ignored = (): void => undefined;
   await doorbell.open({

@@ -15,7 +15,7 @@ import { type Told, came, left, toldOf } from "./helpers/online.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, spawnServer, startSpecServer } from "./helpers/server.ts";
 import { until } from "./helpers/wait.ts";
-import { type WireClient, newUser } from "./helpers/wireClient.ts";
+import { WireClient, newUser } from "./helpers/wireClient.ts";
 
 const windowMs = 50;
 const clock = new ManualClock();
@@ -111,6 +111,50 @@ test("[P-2] only a process of this very place whose pid has ended, or is another
   }
 });
 
+test("[P-8] [K-4] who is back on another server within a lease has not left when its server goes away; who is not has", async () => {
+  const watcher = await newUser(one.port, 4100);
+  const leaving = await startSpecServer({ redis, clock, node: "three" });
+  const clients = [await newUser(leaving.port, 4101), await newUser(leaving.port, 4102)];
+  for (const userId of [4101, 4102]) await hearsOf(watcher, userId, came(userId));
+  await leaving.close();
+  assert.equal(await redis.client.zscore("{online}:nodes", "three"), null);
+  const leaseMs = Number(await redis.client.zscore("{online}:nodes", "three.left")) - Date.now();
+  assert.ok(leaseMs > 5000 && leaseMs <= 10_000, `a lease of ${leaseMs} ms`);
+  for (const client of clients) assert.equal(client.all("GoAwayMes").length, 1);
+  const back = await WireClient.login(two.port, { userId: 4101, userPwd: "pw4101" });
+  await fence(4103, [watcher]);
+  for (const userId of [4101, 4102]) assert.deepEqual(toldOf(watcher, [userId]), [came(userId)]);
+  // As if 10 s had gone by for Redis, and for those who are alive.
+  await redis.client.zadd("{online}:nodes", 1, "three.left");
+  await until("the lease to run out", () => {
+    clock.advance(1000);
+    return toldOf(watcher, [4102]).length === 2;
+  });
+  await fence(4104, [watcher]);
+  assert.deepEqual(toldOf(watcher, [4101]), [came(4101)]);
+  assert.deepEqual(toldOf(watcher, [4102]), [came(4102), left(4102)]);
+  assert.deepEqual(await redis.client.keys("{online}:node:three*"), []);
+  for (const client of [watcher, back]) client.destroy();
+});
+
+test("[P-8] the last server to go leaves nobody in the list, nor those who left with others before it", async () => {
+  const ownRedis = await startRedis();
+  const servers = [
+    await startSpecServer({ redis: ownRedis, node: "first" }),
+    await startSpecServer({ redis: ownRedis, node: "last" }),
+  ];
+  const clients: WireClient[] = [];
+  for (const [index, { port }] of servers.entries()) clients.push(await newUser(port, 4110 + index));
+  await until("both", async () => (await ownRedis.client.hlen("{online}:users")) === 2);
+  await servers[0]?.close();
+  assert.equal(await ownRedis.client.hlen("{online}:users"), 2);
+  await servers[1]?.close();
+  assert.equal(await ownRedis.client.hlen("{online}:users"), 0);
+  assert.equal(await ownRedis.client.zcard("{online}:nodes"), 0);
+  for (const client of clients) client.destroy();
+  await ownRedis.stop();
+});
+
 test("[P-2] a server that was taken for dead registers its sessions anew", async () => {
   const watcher = await newUser(two.port, 4090);
   const client = await newUser(one.port, 4091);
@@ -141,6 +185,9 @@ class HeldDao extends PresenceDao {
   #letGo: () => void = () => undefined;
   /** Calls that Redis has answered, and whose answers wait. */
   waiting = 0;
+  /** How often the whole list was read, and the lease renewed. */
+  reads = 0;
+  beats = 0;
 
   hold(): void {
     this.#held = new Promise((resolve) => (this.#letGo = resolve));
@@ -153,10 +200,13 @@ class HeldDao extends PresenceDao {
   }
 
   override async beat(...args: Parameters<PresenceDao["beat"]>): ReturnType<PresenceDao["beat"]> {
-    return this.#after(await super.beat(...args));
+    const answer = await super.beat(...args);
+    this.beats++;
+    return this.#after(answer);
   }
 
   override async readAll(): ReturnType<PresenceDao["readAll"]> {
+    this.reads++;
     return this.#after(await super.readAll());
   }
 
@@ -239,8 +289,49 @@ test("[P-2] an answer that was overtaken by a later change brings nobody back", 
       return [...board.userIds()].includes(userId);
     });
   }
-  await board.close();
+  await board.leave();
   subscriber.disconnect();
+  await store.close();
+  await ownRedis.stop();
+});
+
+test("[P-2] a change that is still on its way at a beat is no hole; one that has not come by the next beat is", async () => {
+  const journal = { write: () => undefined };
+  const ownRedis = await startRedis();
+  const store = await connectRedis({ address: parseRedisUrl(ownRedis.url), journal, role: "spec" });
+  const dao = new HeldDao(store, "held");
+  const otherDao = new PresenceDao(store, "other");
+  const ownClock = new ManualClock();
+  const board = new PresenceBoard({ presenceDao: dao, clock: ownClock, journal });
+  await board.open();
+  await otherDao.join([]);
+  const beat = async (): Promise<void> => {
+    const before = dao.beats;
+    ownClock.advance(3000);
+    await until("the beat", () => dao.beats > before);
+  };
+  await beat();
+  const { reads } = dao;
+  await otherDao.beat([{ userId: 1, count: 1, userName: "n" }]);
+  await beat();
+  assert.equal(dao.reads, reads, "it may be on its way");
+  board.changed(JSON.stringify({ version: 1, online: [{ userId: "1", userName: "n" }] }));
+  await beat();
+  await beat();
+  assert.equal(dao.reads, reads, "it has come");
+  await otherDao.beat([{ userId: 2, count: 1, userName: "n" }]);
+  await beat();
+  await beat();
+  await until("the list to be read", () => [...board.userIds()].includes(2));
+  assert.equal(dao.reads, reads + 1);
+  // Another Redis, or one that has lost its end.
+  await ownRedis.client.flushall();
+  await otherDao.join([{ userId: 3, count: 1, userName: "n" }]);
+  await until("what is left", () => {
+    ownClock.advance(3000);
+    return [...board.userIds()].join() === "3";
+  });
+  await board.leave();
   await store.close();
   await ownRedis.stop();
 });

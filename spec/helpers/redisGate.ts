@@ -16,6 +16,9 @@ export class RedisGate {
   readonly #silenced = new Set<number>();
   /** Replies that `loseReply` has taken away so far. */
   repliesLost = 0;
+  #intercepted: RegExp | null = null;
+  /** Commands that `loseCommand` has taken away so far. */
+  commandsLost = 0;
 
   private constructor(gate: Gate) {
     this.#gate = gate;
@@ -71,6 +74,11 @@ export class RedisGate {
     this.#lost = { what, times };
   }
 
+  /** The next command that looks so never reaches Redis: the link ends before it. */
+  loseCommand(what: RegExp): void {
+    this.#intercepted = what;
+  }
+
   close(): void {
     this.#gate.close();
   }
@@ -83,6 +91,11 @@ export class RedisGate {
     const [, role] = /haiyu:\d+:(store|bell)/.exec(text) ?? [];
     if (role) this.#roles.set(connection, role as Role);
     if (role && this.#refused.has(role as Role)) this.#gate.cut((one) => one === connection);
+    if (this.#intercepted?.test(text)) {
+      this.#intercepted = null;
+      this.commandsLost++;
+      this.#gate.cut((one) => one === connection);
+    }
     if (!this.#lost?.what.test(text)) return;
     this.#silenced.add(connection);
     if (--this.#lost.times === 0) this.#lost = null;
