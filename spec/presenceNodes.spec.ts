@@ -335,3 +335,31 @@ test("[P-2] a change that is still on its way at a beat is no hole; one that has
   await store.close();
   await ownRedis.stop();
 });
+
+test("[P-7] [P-8] a node takes out others only after it has held its own lease unbroken for 10 s", async () => {
+  const journal = { write: () => undefined };
+  const ownRedis = await startRedis();
+  const store = await connectRedis({ url: ownRedis.url, journal, role: "spec" });
+  const dao = new HeldDao(store, "held");
+  const ownClock = new ManualClock();
+  const board = new PresenceBoard({ presenceDao: dao, clock: ownClock, journal });
+  await board.open();
+  await new PresenceDao(store, "other").join([{ userId: 1, count: 1, userName: "n" }]);
+  // As if nobody could renew anything for long: Redis was away.
+  await ownRedis.client.zadd("{online}:nodes", 1, "other");
+  const isThere = async (): Promise<boolean> =>
+    (await ownRedis.client.zscore("{online}:nodes", "other")) !== null;
+  for (let beat = 1; beat <= 3; beat++) {
+    for (let second = 1; second <= 3; second++) ownClock.advance(1000);
+    await until("the beat, and the sweeps before it", () => dao.beats === beat);
+    assert.ok(await isThere(), `it has been given ${3 * beat} s`);
+  }
+  await until("the other to be taken out", async () => {
+    ownClock.advance(1000);
+    return !(await isThere());
+  });
+  assert.equal(await ownRedis.client.hlen("{online}:users"), 0);
+  await board.leave();
+  await store.close();
+  await ownRedis.stop();
+});
