@@ -339,7 +339,7 @@ test("[P-2] a change that is still on its way at a beat is no hole; one that has
 test("[P-7] [P-8] a node takes out others only after it has held its own lease unbroken for 10 s", async () => {
   const journal = { write: () => undefined };
   const ownRedis = await startRedis();
-  const store = await connectRedis({ url: ownRedis.url, journal, role: "spec" });
+  const store = await connectRedis({ address: parseRedisUrl(ownRedis.url), journal, role: "spec" });
   const dao = new HeldDao(store, "held");
   const ownClock = new ManualClock();
   const board = new PresenceBoard({ presenceDao: dao, clock: ownClock, journal });
