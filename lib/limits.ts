@@ -124,6 +124,7 @@ export const repeatPauseMs = 200;
 export const promiseReadMs = 10_000;
 export const journalRepeatMs = 1_000;
 export const historyReadsMax = 8;
+export const historyPartMessages = 32;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
 export const acksKeptMax = 16;

@@ -145,9 +145,21 @@ export class SmsProcess {
   ): Promise<Buffer> {
     const { smsDao } = this.#options;
     const forward = after !== undefined;
-    const found = forward
-      ? await smsDao.readAfter(conv, parseId(after) ?? zeroId, limit + 1)
-      : await smsDao.readBefore(conv, before === undefined ? null : parseId(before), limit + 1);
+    const found: Entry[] = [];
+    let position = parseId(after ?? before ?? "") ?? (forward ? zeroId : null);
+    let bytes = 0;
+    // In parts: a page of the longest messages is cut to a frame, and there is no need to read forty frames for it.
+    for (let most = limits.historyPartMessages; found.length <= limit && bytes <= limits.frameMaxBytes;) {
+      const count = Math.min(most, limit + 1 - found.length);
+      const part = forward
+        ? await smsDao.readAfter(conv, position ?? zeroId, count)
+        : await smsDao.readBefore(conv, position, count);
+      found.push(...part);
+      if (part.length < count) break;
+      position = part.at(-1)?.id ?? position;
+      for (const { content } of part) bytes += Buffer.byteLength(content);
+      most *= 2;
+    }
     const { messages, cut } = fitPage(found.slice(0, limit), session.userId, conv);
     if (!forward) messages.reverse();
     return encodeServer("HistoryResMes", {
