@@ -15,7 +15,7 @@ import * as limits from "./limits.ts";
 import { encodeServer } from "./message.ts";
 import type { Meter } from "./meter.ts";
 import type { MessageId } from "./messageId.ts";
-import type { Answer, Peer, Processor } from "./processor.ts";
+import type { Answer, Begun, Peer, Processor } from "./processor.ts";
 import type { LegacyOutput, Session } from "./session.ts";
 
 export interface ConnectionOptions {
@@ -32,6 +32,11 @@ export interface ConnectionOptions {
 /** A request that was begun; its answer waits for those before it. */
 interface Pending {
   bytes: number;
+  alone: boolean;
+  arrivedMs: number;
+  begunMs: number;
+  /** Begins it; null when it was. */
+  later: Begun["later"] | null;
   answer: Answer | null;
 }
 
@@ -252,39 +257,59 @@ export class Connection implements Peer {
   #begin(payload: Buffer): void {
     this.#heardFrame = true;
     this.#frameStartedMs = null;
-    const { alone, answer } = this.#options.processor.process(this, payload);
-    if (!(answer instanceof Promise) && this.#pending.length === 0) return this.#finish(answer);
-    const pending: Pending = { bytes: payload.length, answer: null };
+    const begun = this.#options.processor.process(this, payload);
+    const { alone } = begun;
+    const isNext = this.#pending.length === 0;
+    const answer = begun.later ? (isNext ? begun.later(this.arrivedMs) : null) : begun.answer;
+    if (isNext && answer && !(answer instanceof Promise)) return this.#finish(answer);
+    const later = answer ? null : begun.later;
+    const { arrivedMs } = this;
+    const begunMs = this.#options.clock.monotonicMs();
+    const pending: Pending = { bytes: payload.length, alone, arrivedMs, begunMs, later, answer: null };
     this.#pending.push(pending);
     this.#pendingBytes += pending.bytes;
     this.#alone = alone;
-    const begunMs = this.#options.clock.monotonicMs();
-    const settle = (value: Answer): void => {
-      pending.answer = value;
-      // An answer that waits for its turn takes memory like a request.
-      for (const frame of value.frames) {
-        pending.bytes += frame.length;
-        this.#pendingBytes += frame.length;
-      }
-      // After an answer that ends the connection nothing more is begun.
-      if (alone && value.close === undefined) {
-        this.#alone = false;
-        if (!this.session) this.#loginWorkMs += this.#options.clock.monotonicMs() - begunMs;
-        this.#arrivesNow();
-      }
-      this.#guard(() => this.#flush());
-    };
-    if (answer instanceof Promise) answer.then(settle, (error: unknown) => this.#fail(error));
-    else settle(answer);
+    if (answer) this.#await(pending, answer);
   }
 
-  /** Answers go out from the front, as far as they are there. */
+  #await(pending: Pending, answer: Promise<Answer> | Answer): void {
+    if (!(answer instanceof Promise)) return this.#answered(pending, answer);
+    const settle = (value: Answer): void =>
+      this.#guard(() => {
+        this.#answered(pending, value);
+        this.#flush();
+      });
+    answer.then(settle, (error: unknown) => this.#fail(error));
+  }
+
+  #answered(pending: Pending, answer: Answer): void {
+    pending.answer = answer;
+    // An answer that waits for its turn takes memory like a request.
+    for (const frame of answer.frames) {
+      pending.bytes += frame.length;
+      this.#pendingBytes += frame.length;
+    }
+    // After an answer that ends the connection nothing more is begun.
+    if (!pending.alone || answer.close !== undefined) return;
+    this.#alone = false;
+    if (!this.session) this.#loginWorkMs += this.#options.clock.monotonicMs() - pending.begunMs;
+    this.#arrivesNow();
+  }
+
+  /** Answers go out from the front, as far as they are there; what has waited to be the first is begun. */
   #flush(): void {
     const before = this.#pending.length;
-    while (this.#pending[0]?.answer) {
-      const { answer, bytes } = this.#pending.shift() as Pending & { answer: Answer };
-      this.#pendingBytes -= bytes;
-      this.#finish(answer);
+    for (let first = this.#pending[0]; first && this.#state === "open"; first = this.#pending[0]) {
+      if (first.later && this.#isBacklogged()) this.#behind = true;
+      else if (first.later) {
+        const { later, arrivedMs } = first;
+        first.later = null;
+        this.#await(first, later(arrivedMs));
+      }
+      if (!first.answer) break;
+      this.#pending.shift();
+      this.#pendingBytes -= first.bytes;
+      this.#finish(first.answer);
     }
     if (this.#pending.length < before) this.#work();
   }
@@ -305,7 +330,8 @@ export class Connection implements Peer {
     this.#alone = true;
     this.#frameStartedMs = null;
     this.#socket.pause();
-    this.#pending.push({ bytes: 0, answer: { frames, close: "broken frame" } });
+    const answer = { frames, close: "broken frame" };
+    this.#pending.push({ bytes: 0, alone: true, arrivedMs: this.arrivedMs, begunMs: 0, later: null, answer });
     this.#flush();
   }
 
@@ -335,9 +361,13 @@ export class Connection implements Peer {
   }
 
   #onDrain(): void {
-    if (this.#behind) this.#arrivesNow();
+    if (this.#behind) {
+      this.#arrivesNow();
+      for (const pending of this.#pending) pending.arrivedMs = this.arrivedMs;
+    }
     this.#behind = false;
     this.#callDrained();
+    this.#flush();
     this.#work();
   }
 

@@ -26,6 +26,12 @@ export interface Answer {
   close?: string;
 }
 
+/** A request that was taken: `alone` says that the next may not be begun before its answer is there. */
+export type Begun =
+  | { alone: boolean; answer: Promise<Answer> | Answer; later?: undefined }
+  /** Not begun yet: call it with when the request came, when the answers before its own were taken. */
+  | { alone: false; later: (arrivedMs: number) => Promise<Answer> | Answer };
+
 /** One connection, as the gate sees it. */
 export interface Peer extends Knocking {
   session: Session | null;
@@ -39,7 +45,10 @@ interface Rule<T extends ClientType> {
   when: "before log-in" | "after log-in";
   /** Nothing else of this connection is begun until it is answered. */
   alone: boolean;
-  handle: (peer: Peer, fields: ClientFields<T>) => Promise<Answer> | Answer;
+  /** Its answer may be as long as a frame: it is begun when those before it were taken, so that memory is bounded. */
+  isLong?: true;
+  /** `arrivedMs`: see Peer. */
+  handle: (peer: Peer, fields: ClientFields<T>, arrivedMs: number) => Promise<Answer> | Answer;
 }
 
 export interface ProcessorOptions {
@@ -68,13 +77,13 @@ export class Processor {
         handle: (peer, fields) => this.#register(peer, fields),
       },
       LoginMes: { when: "before log-in", alone: true, handle: (peer, fields) => this.#login(peer, fields) },
-      SmsMes: { when: "after log-in", alone: false, handle: (peer, fields) => this.#sms(peer, fields) },
+      SmsMes: { when: "after log-in", alone: false, handle: (...said) => this.#sms(...said) },
       NotifyUserStatusMes: { when: "after log-in", alone: false, handle: () => nothing },
       AckMes: {
         when: "after log-in",
         alone: false,
-        handle: async (peer, fields) => {
-          await this.#smsProcess.ack(sessionOf(peer), fields, peer.arrivedMs);
+        handle: async (peer, fields, arrivedMs) => {
+          await this.#smsProcess.ack(sessionOf(peer), fields, arrivedMs);
           return nothing;
         },
       },
@@ -82,10 +91,11 @@ export class Processor {
         when: "after log-in",
         // A page that is long in coming holds up the answers behind it, but not what they were asked for.
         alone: false,
-        handle: async (peer, fields) => ({
+        isLong: true,
+        handle: async (peer, fields, arrivedMs) => ({
           frames: [
             await this.#smsProcess.history(sessionOf(peer), fields, {
-              arrivedMs: peer.arrivedMs,
+              arrivedMs,
               isWanted: () => !peer.gone,
             }),
           ],
@@ -94,6 +104,7 @@ export class Processor {
       UsersMes: {
         when: "after log-in",
         alone: false,
+        isLong: true,
         handle: (_peer, fields) => ({ frames: [this.#userProcess.users(fields)] }),
       },
       WhyMes: {
@@ -121,10 +132,10 @@ export class Processor {
   }
 
   /**
-   * One payload to one answer; `alone` says whether the next may be begun before it is there.
-   * Throws FrameError on a payload that is no message ([F-5]). The answer's promise never rejects on a refusal.
+   * One payload to one answer. Throws FrameError on a payload that is no message ([F-5]). The answer's promise never
+   * rejects on a refusal.
    */
-  process(peer: Peer, payload: Buffer): { alone: boolean; answer: Promise<Answer> | Answer } {
+  process(peer: Peer, payload: Buffer): Begun {
     const message = decodeClient(payload);
     if (message.type === null) {
       const { of, mid, modern, error } = message;
@@ -137,7 +148,11 @@ export class Processor {
     const about = { of: message.type, ...(message.type === "SmsMes" && { mid: message.fields.mid }) };
     const refused = this.#gate(peer, message.type, rule);
     if (refused) return { alone: false, answer: refusal(peer, refused, about) };
-    return { alone: rule.alone, answer: this.#handled(peer, rule, message, about) };
+    const handled = (arrivedMs: number): Promise<Answer> | Answer =>
+      this.#handled(peer, rule, { message, about, arrivedMs });
+    return rule.isLong
+      ? { alone: false, later: handled }
+      : { alone: rule.alone, answer: handled(peer.arrivedMs) };
   }
 
   /** The connection has ended: its session, if it has one, leaves. */
@@ -159,15 +174,14 @@ export class Processor {
   #handled(
     peer: Peer,
     rule: Rule<ClientType>,
-    message: ClientMessage,
-    about: About,
+    { message, about, arrivedMs }: { message: ClientMessage; about: About; arrivedMs: number },
   ): Promise<Answer> | Answer {
     const refuse = (error: unknown): Answer => {
       if (error instanceof CodedError) return refusal(peer, error, about);
       throw error;
     };
     try {
-      const answer = rule.handle(peer, message.fields);
+      const answer = rule.handle(peer, message.fields, arrivedMs);
       return answer instanceof Promise ? answer.catch(refuse) : answer;
     } catch (error) {
       return refuse(error);
@@ -196,10 +210,9 @@ export class Processor {
     }
   }
 
-  async #sms(peer: Peer, fields: ClientFields<"SmsMes">): Promise<Answer> {
+  async #sms(peer: Peer, fields: ClientFields<"SmsMes">, arrivedMs: number): Promise<Answer> {
     const session = sessionOf(peer);
-    if (session.legacy === null)
-      return { frames: [await this.#smsProcess.send(session, fields, peer.arrivedMs)] };
+    if (session.legacy === null) return { frames: [await this.#smsProcess.send(session, fields, arrivedMs)] };
     await this.#smsProcess.sendLegacy(session, fields.content);
     return nothing;
   }

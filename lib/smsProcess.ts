@@ -37,9 +37,8 @@ export interface SmsProcessOptions {
 export class SmsProcess {
   readonly #options: SmsProcessOptions;
   readonly #buckets = new WeakMap<Session, Bucket>();
-  /** Pages are read one at a time for a session, and a few for all: their bytes share the way with what is sent. */
-  readonly #pages = new WeakMap<Session, Turns>();
-  readonly #allPages = new Turns(limits.historyReadsMax);
+  /** Pages are read a few at a time: their bytes share the way with what is sent. */
+  readonly #pages = new Turns(limits.historyReadsMax);
   /** Private conversations whose hint this node has written, and when (monotonic ms). */
   readonly #hinted = new Map<StoredConv, number>();
   /** Hints being written: who comes meanwhile waits for the same one, so that messages do not overtake each other. */
@@ -122,19 +121,15 @@ export class SmsProcess {
       throw new CodedError(codes.malformed, { detail: "before and after exclude each other" });
     }
     const conv = storedConv(fields.conv, session.userId);
-    let pages = this.#pages.get(session);
-    if (!pages) this.#pages.set(session, (pages = new Turns(1)));
     const { clock } = this.#options;
     const dueMs = dueAfter(arrivedMs);
-    const turn = pages;
+    if (clock.monotonicMs() >= dueMs) throw new CodedError(codes.tryAgain, { retryMs: 1000 });
     return answerBy(clock, dueMs, () =>
-      turn.take(() =>
-        this.#allPages.take(async () => {
-          if (!isWanted() || clock.monotonicMs() >= dueMs) throw new CodedError(codes.tryAgain);
-          await this.#assertPeer(conv, session.userId);
-          return this.#page(session, conv, fields);
-        }),
-      ),
+      this.#pages.take(async () => {
+        if (!isWanted() || clock.monotonicMs() >= dueMs) throw new CodedError(codes.tryAgain);
+        await this.#assertPeer(conv, session.userId);
+        return this.#page(session, conv, fields);
+      }),
     );
   }
 

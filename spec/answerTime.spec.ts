@@ -7,22 +7,26 @@ import { after, before, test } from "node:test";
 import { Gate } from "./helpers/gate.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
+import { ServerSockets } from "./helpers/serverSockets.ts";
 import { sendUntilStored } from "./helpers/throughFaults.ts";
-import { inTime } from "./helpers/wait.ts";
+import { inTime, until } from "./helpers/wait.ts";
 import { type Data, type Heard, WireClient, frameOf, newUser } from "./helpers/wireClient.ts";
 
 let redis: SpecRedis;
 let gate: Gate;
 let server: SpecServer;
 let hasty: WireClient;
+let sockets: ServerSockets;
 
 before(async () => {
+  sockets = new ServerSockets();
   redis = await startRedis();
   gate = await Gate.to(redis.socketPath);
   server = await startSpecServer({ redis: { url: `redis://127.0.0.1:${gate.port}` } });
   hasty = await newUser(server.port, 110);
 });
 after(async () => {
+  sockets.stop();
   await server.close();
   gate.close();
   await redis.stop();
@@ -84,4 +88,47 @@ test("[S-7] thousands in one write while Redis says nothing: each is answered wi
     sends.map(([, { mid }]) => [mid, 503]),
   );
   client.destroy();
+});
+
+test("[D-6] [M-5] pages asked for by somebody who does not read wait for it, and are all there when it does", async () => {
+  const calm = await startSpecServer({ redis });
+  const client = await newUser(calm.port, 120);
+  const speaker = await newUser(calm.port, 121);
+  for (let n = 0; n < 40; n++) {
+    await speaker.ask("SmsMes", { content: "海".repeat(2000), mid: `${n}` }, "SmsResMes");
+  }
+  const theirs = await sockets.of(client);
+  client.socket.pause();
+  const pages: [string, Data][] = Array.from({ length: 400 }, (_, n) =>
+    n % 10 === 9
+      ? ["PingMes", { n }]
+      : n % 2 === 0
+        ? ["HistoryMes", { conv: "all", limit: 200 }]
+        : ["UsersMes", {}],
+  );
+  const answers = answersTo(client, pages);
+  let mostBytes = 0;
+  await until("the server to wait for its reader", async () => {
+    await speaker.settled();
+    mostBytes = Math.max(mostBytes, theirs.writableLength);
+    return theirs.isPaused() || mostBytes > 256 * 1024;
+  });
+  for (let n = 0; n < 100; n++) {
+    await speaker.settled();
+    mostBytes = Math.max(mostBytes, theirs.writableLength);
+  }
+  assert.ok(mostBytes < 1024 * 1024, `${mostBytes} bytes wait for a reader that does not read`);
+  client.socket.resume();
+  const { told } = await answers;
+  const answerOf: Record<string, string> = {
+    PingMes: "PongMes",
+    HistoryMes: "HistoryResMes",
+    UsersMes: "UsersResMes",
+  };
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    pages.map(([type]) => answerOf[type]),
+  );
+  for (const one of [client, speaker]) one.destroy();
+  await calm.close();
 });

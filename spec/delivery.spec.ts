@@ -191,6 +191,8 @@ test("[D-3] [D-1] what a device has said itself is no gap to it, however much it
   await device.next("SmsMes", ({ id }) => id === first);
   device.say("AckMes", { conv: "all", id: first });
   const ids = await sendMany(device, "all", numbered(1100, "own"));
+  // Then the device has been passed by as well: one read is for all.
+  await other.next("SmsMes", ({ id }) => id === ids.at(-1));
   await device.settled();
   await device.end();
   const again = await login(1061, { device: "d" });
@@ -202,7 +204,8 @@ test("[D-3] [D-1] what a device has said itself is no gap to it, however much it
   // What it did not acknowledge still comes again, and what it says behind that does not hide it.
   const [unseen] = await sendMany(other, "all", ["unseen"]);
   await again.next("SmsMes", ({ id }) => id === unseen);
-  await sendMany(again, "all", ["mine"]);
+  const [mine] = await sendMany(again, "all", ["mine"]);
+  await other.next("SmsMes", ({ id }) => id === mine);
   await again.settled();
   await again.end();
   const third = await login(1061, { device: "d" });
