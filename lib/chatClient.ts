@@ -49,6 +49,8 @@ export interface ChatClientOptions {
   outbox?: Outbox;
   host: string;
   port: number;
+  /** Other servers of the same chat: each time a link ends, the next one in turn is tried. */
+  fallbacks?: readonly { host: string; port: number }[];
   userId: number;
   /** At least one of the two; the token is tried first. */
   password?: string;
@@ -76,6 +78,9 @@ export class ChatClient {
   readonly #events: ChatClientEvents;
   #state: ClientState = { kind: "idle" };
   #link: ClientLink | null = null;
+  readonly #addresses: readonly { host: string; port: number }[];
+  /** Which of them is tried next, modulo their number. */
+  #at = 0;
   #token: string | undefined;
   #attempt = 0;
   /** When the server said to come back. */
@@ -104,6 +109,7 @@ export class ChatClient {
 
   constructor(options: ChatClientOptions) {
     this.#options = options;
+    this.#addresses = [options, ...(options.fallbacks ?? [])];
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#events = options.events ?? {};
@@ -217,7 +223,8 @@ export class ChatClient {
   }
 
   #dial(): void {
-    const { host, port, userId, device, replay, presence, password } = this.#options;
+    const { userId, device, replay, presence, password } = this.#options;
+    const { host, port } = this.#addresses[this.#at % this.#addresses.length] ?? this.#options;
     this.#become({ kind: "connecting", attempt: ++this.#attempt });
     if (this.#state.kind === "ended") return;
     const secret = this.#token !== undefined ? { token: this.#token } : { userPwd: password ?? "" };
@@ -401,6 +408,8 @@ export class ChatClient {
     const retriesPassword = reason === "token refused";
     this.#letGo(reason);
     if (retriesPassword) return this.#dial();
+    this.#at++;
+    if (first && this.#attempt < this.#addresses.length) return this.#dial();
     if (first) {
       this.#settleLogin(new Error(reason));
       this.#finish({ kind: "ended", reason: "closed" }, "destroy");
