@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Appender } from "./lib/appender.ts";
 import { type Clock, delay, systemClock } from "./lib/clock.ts";
 import { CursorDao } from "./lib/cursorDao.ts";
+import { linesOf, lookAtMachine, lookAtRedis } from "./lib/doctor.ts";
 import { Doorbell } from "./lib/doorbell.ts";
 import { FiguresBoard } from "./lib/figures.ts";
 import { Follow } from "./lib/follow.ts";
@@ -17,6 +18,7 @@ import { LastSeen } from "./lib/lastSeen.ts";
 import { stopNowDeadlineMs } from "./lib/limits.ts";
 import { LoginDao } from "./lib/loginDao.ts";
 import { Listener, tryAddress } from "./lib/listener.ts";
+import { mendPasswords } from "./lib/mend.ts";
 import { type Gauges, Meter } from "./lib/meter.ts";
 import { openMetrics } from "./lib/metrics.ts";
 import { newNodeName } from "./lib/nodeName.ts";
@@ -25,12 +27,12 @@ import { OperatorPort, type OperatorView, type ProcessView, viewOfOne } from "./
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
-import { outletOf } from "./lib/outlet.ts";
+import { type Outlet, outletOf } from "./lib/outlet.ts";
 import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
 import { Receipts } from "./lib/receipts.ts";
 import { type RedisStore, connectRedis } from "./lib/redis.ts";
-import { type PrivateRedis, openPrivateRedis } from "./lib/redisServer.ts";
+import { type PrivateRedis, openPrivateRedis, runningRedisOf } from "./lib/redisServer.ts";
 import { socketAddress } from "./lib/redisUrl.ts";
 import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlags.ts";
 import { SmsDao } from "./lib/smsDao.ts";
@@ -38,6 +40,7 @@ import { SmsProcess } from "./lib/smsProcess.ts";
 import { ThrottleDao } from "./lib/throttleDao.ts";
 import { type StopHandlers, onStopSignal } from "./lib/stopSignals.ts";
 import { TokenDao } from "./lib/tokenDao.ts";
+import { TopScreen } from "./lib/top.ts";
 import { UserDao } from "./lib/userDao.ts";
 import { UserMgr } from "./lib/userMgr.ts";
 import { UserProcess, legacyDevice } from "./lib/userProcess.ts";
@@ -349,6 +352,56 @@ async function joinParts(
   return { port, view, close, abandon };
 }
 
+/** Redis, for a command that only looks: the given one, or the private one where it runs; null where it does not. */
+async function connectBeside({ redis, data }: ServerFlags, role: string): Promise<RedisStore | null> {
+  const socketPath = redis === null ? await runningRedisOf(data) : null;
+  const address = redis ?? (socketPath === null ? null : socketAddress(socketPath));
+  return address === null ? null : connectRedis({ address, journal: { write: () => undefined }, role });
+}
+
+/** What the doctor finds, and its exit code. */
+async function doctor(flags: ServerFlags, stdout: Outlet): Promise<number> {
+  const findings = await lookAtMachine({ ...flags, data: flags.redis === null ? flags.data : null });
+  const store = await connectBeside(flags, "doctor").catch((error: unknown) => {
+    findings.push({ level: "bad", what: "redis", says: reasonOf(error) });
+    return null;
+  });
+  if (store) {
+    const userDao = new UserDao(store);
+    if (flags.mend) {
+      const say = (text: string): void => void stdout.write(`${text}\n`);
+      say(
+        await mendPasswords(userDao, new PasswordHasher(), (count) =>
+          say(`mend  passwords     ${count} hashed`),
+        ),
+      );
+    }
+    findings.push(...(await lookAtRedis(store, userDao, new NodesDao(store))));
+    await store.close();
+  } else if (flags.redis === null) {
+    findings.push({
+      level: "warn",
+      what: "redis",
+      says: `does not run on ${flags.data}; start the server, ask again`,
+    });
+  }
+  stdout.write(linesOf(findings));
+  return findings.some(({ level }) => level === "bad") ? 1 : 0;
+}
+
+/** The state of all nodes, again and again; its exit code. */
+async function top(flags: ServerFlags, stdout: Outlet): Promise<number> {
+  const store = await connectBeside(flags, "top");
+  if (!store)
+    throw new Error(`--data ${flags.data}: no redis-server runs on it; start the server, or give --redis`);
+  // Who read it has gone: that is how it ends in a pipe.
+  process.stdout.once("error", () => process.exit(0));
+  const shown = new TopScreen(new NodesDao(store), { once: flags.once, terminal: process.stdout });
+  await shown.run((text) => stdout.write(text), systemClock);
+  await store.close();
+  return 0;
+}
+
 async function main(): Promise<void> {
   const stdout = outletOf(process.stdout);
   const stderr = outletOf(process.stderr);
@@ -366,6 +419,14 @@ async function main(): Promise<void> {
   if (flags === "help") {
     stdout.write(serverUsage);
     return exit(0);
+  }
+  if (flags.command !== "serve") {
+    const command = flags.command === "doctor" ? doctor : top;
+    const code = await command(flags, stdout).catch((error: unknown) => {
+      stderr.write(`server.ts: ${reasonOf(error)}\n`);
+      return 1;
+    });
+    return exit(code);
   }
   const assignment = assignmentOf(process.env);
   const link = assignment && new PrimaryLink();

@@ -40,6 +40,13 @@ export async function openPrivateRedis(folder: string, options: PrivateRedisOpti
   return keeper;
 }
 
+/** Socket of the redis-server that runs on a folder now; null: none does. Starts nothing, makes nothing. */
+export async function runningRedisOf(folder: string): Promise<string | null> {
+  if (!fs.existsSync(folder)) return null;
+  const socketPath = socketPathOf(fs.realpathSync(folder));
+  return (await probe(socketPath)) === "dead" ? null : socketPath;
+}
+
 class RedisKeeper implements PrivateRedis {
   readonly socketPath: string;
   adopted = true;

@@ -9,7 +9,10 @@ import type { Stored } from "./message.ts";
 import type { Durability } from "./durability.ts";
 import { type RedisAddress, parseRedisUrl } from "./redisUrl.ts";
 
+export type ServerCommand = "serve" | "doctor" | "top";
+
 export interface ServerFlags {
+  command: ServerCommand;
   host: string;
   /** 0: a free one. */
   port: number;
@@ -25,11 +28,17 @@ export interface ServerFlags {
   workers: number;
   /** Where `/metrics`, `/healthz` and `/readyz` are told; null: nowhere. Port 0: a free one. */
   metrics: { host: string; port: number } | null;
+  /** doctor: mends what can be mended without a question. */
+  mend: boolean;
+  /** top: one picture, and the end. */
+  once: boolean;
 }
 
 export const serverUsage = `haiyu server
 
   npm start -- [flags]        or: ./server.ts [flags]
+  ./server.ts doctor [flags]  looks at what it needs, says what to do; exit code 1: something has to be mended
+  ./server.ts top [flags]     the state of all servers, one line each
 
   --host HOST     address to listen on            (127.0.0.1)
   --port PORT     port to listen on               (8889)
@@ -52,6 +61,8 @@ export const serverUsage = `haiyu server
   --workers N     processes that serve on the port, or auto: one a core  (1)
   --metrics [HOST:]PORT
                   HTTP for operators: /metrics (Prometheus), /healthz, /readyz  (none; HOST 127.0.0.1)
+  --mend          doctor: hashes the passwords that lie in Redis in plain
+  --once          top: one picture, and the end
   --help          this text
 `;
 
@@ -61,7 +72,7 @@ const rateMax = 1_000_000;
 
 /** Options of the command line. Throws an Error of one line. */
 export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerFlags | "help" {
-  const { values } = readFlags(args, {
+  const table = {
     host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "8889" },
     redis: { type: "string" },
@@ -72,11 +83,18 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     metrics: { type: "string" },
     durability: { type: "string" },
     replicas: { type: "string", default: "1" },
+    mend: { type: "boolean", default: false },
+    once: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
-  });
+  } as const;
+  const { values, positionals } = readFlags(args, table, { positionalsMax: 1, wanted: "wanted flags only" });
   if (values.help) return "help";
+  const command = readCommand(positionals[0]);
+  if (values.mend && command !== "doctor") throw new Error("--mend: wanted only with doctor");
+  if (values.once && command !== "top") throw new Error("--once: wanted only with top");
   const redis = (values.redis ?? env.REDIS_URL) || null;
   return {
+    command,
     host: readHost(values.host),
     port: readNumber("port", values.port, portMax),
     redis: redis === null ? null : parseRedisUrl(redis),
@@ -89,7 +107,16 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     node: readNode(values.node),
     workers: readWorkers(values.workers),
     metrics: values.metrics === undefined ? null : readMetrics(values.metrics),
+    mend: values.mend,
+    once: values.once,
   };
+}
+
+function readCommand(text: string | undefined): ServerCommand {
+  if (text === undefined) return "serve";
+  if (text !== "doctor" && text !== "top")
+    throw new Error(`${quoted(text)}: wanted doctor, top, or flags only`);
+  return text;
 }
 
 function readNode(text: string | undefined): string | null {

@@ -244,18 +244,19 @@ export class UserProcess {
       await this.#failed(fields.userId, address, "password");
       throw new CodedError(codes.wrongPassword);
     }
-    if (user.kind === "hashed") return user.record;
+    if (user.kind === "hashed" && user.record.since !== "") return user.record;
+    // A record put in by hand, with a plain password or one that was mended: its first log-in is its beginning ([D-7]).
     const { reading, journal } = this.#options;
     const record = {
       ...user.record,
-      pwd: await hasher.hash(password, waiting),
+      pwd: user.kind === "plain" ? await hasher.hash(password, waiting) : user.record.pwd,
       since: formatId(await reading.roomHead()),
     };
     if (!(await userDao.upgrade(user, record))) {
       // Somebody else upgraded it a moment ago: theirs is the record now.
       return (await userDao.find(fields.userId))?.record ?? record;
     }
-    journal.write("password_migrated", { userId: record.userId });
+    if (user.kind === "plain") journal.write("password_migrated", { userId: record.userId });
     return record;
   }
 

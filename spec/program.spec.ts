@@ -166,6 +166,9 @@ const wrongArgs: string[][] = [
   ["--node", "a b"],
   ["--node", ""],
   ["--node", "x".repeat(33)],
+  ["--mend"],
+  ["--once"],
+  ["--mend", "top"],
   ["--workers", "0"],
   ["--workers", "-1"],
   ["--workers", "all"],
@@ -199,6 +202,7 @@ test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", 
   const absent = {
     ...{ host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null },
     ...{ workers: 1, metrics: null, durability: { grade: null, replicas: 1 } },
+    ...{ command: "serve", mend: false, once: false },
   };
   assert.deepEqual(parseServerArgs([], {}), absent);
   const args =
@@ -207,6 +211,7 @@ test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", 
     ...{ host: "0.0.0.0", port: 0, redis: parseRedisUrl("redis://h"), data: "/d", rate: 0 },
     ...{ node: "web-1", workers: 3, metrics: { host: "127.0.0.1", port: 9100 } },
     durability: { grade: "replica", replicas: 2 },
+    ...{ command: "serve", mend: false, once: false },
   };
   assert.deepEqual(parseServerArgs(args.split(" "), { REDIS_URL: "redis://other" }), given);
   assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), {

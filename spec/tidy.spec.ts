@@ -68,7 +68,7 @@ const layers: Record<string, string[]> = {
     "listener",
     "serverFlags",
   ],
-  operator: ["metrics", "figures", "operatorPort", "worker", "workers"],
+  operator: ["metrics", "figures", "operatorPort", "worker", "workers", "top", "doctor", "mend"],
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
     ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags"],
@@ -83,7 +83,7 @@ const layerOf = new Map(
 /** Packages and modules that are known in few places only: in which layers or files. */
 const confined: Record<string, string[]> = {
   ioredis: ["store"],
-  "node:net": ["edge", "client", "redisServer"],
+  "node:net": ["edge", "client", "redisServer", "doctor"],
   "node:tls": [],
   "node:http": ["operatorPort"],
   "node:cluster": ["worker", "workers"],

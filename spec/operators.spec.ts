@@ -1,0 +1,199 @@
+/**
+ * operators: the commands of an operator beside a running server: `doctor` and `top`, as real processes (clauses [R-8],
+ * [R-9]).
+ */
+import assert from "node:assert/strict";
+import { chmodSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { dataFolder } from "./helpers/privateRedis.ts";
+import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+import { scratchFolder } from "./helpers/scratch.ts";
+import { type SpawnedProcess, spawnScript, spawnServer, startSpecServer } from "./helpers/server.ts";
+import { inTime, until } from "./helpers/wait.ts";
+import { WireClient, newUser } from "./helpers/wireClient.ts";
+
+const ends: (() => Promise<unknown>)[] = [];
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+async function ownRedis(settings: Record<string, string> = {}): Promise<SpecRedis> {
+  const redis = await startRedis({ settings });
+  ends.push(() => redis.stop());
+  return redis;
+}
+
+interface Said {
+  code: number | string;
+  lines: string[];
+  /** Level and text of what was said of one thing. */
+  of(what: string): string;
+  err: string;
+}
+
+async function run(...args: string[]): Promise<Said> {
+  const { output, ended } = spawnScript("server.ts", args);
+  const code = await inTime(args.join(" "), ended, 30_000);
+  const lines = output.out.split("\n").slice(0, -1);
+  const of = (what: string): string => {
+    const found = lines.find((line) => /^(?:ok|warn|bad)/.test(line) && line.slice(6).startsWith(what));
+    assert.ok(found, `${what} is looked at: ${output.out}`);
+    return `${found.slice(0, 4).trim()} ${found.slice(20)}`;
+  };
+  return { code, lines, of, err: output.err };
+}
+
+describe("the doctor", { concurrency: 3 }, () => {
+  test("[R-9] where all is well it says so, line by line, exit code 0", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "noeviction" });
+    const said = await run("doctor", "--redis", redis.url, "--port", "0");
+    assert.equal(said.err, "");
+    for (const line of said.lines)
+      assert.match(line, /^(?:ok {4}|warn {2}|bad {3})[a-z0-9 -]{12} {2}\S/, line);
+    for (const what of [
+      "node",
+      "open files",
+      "port 0",
+      "redis",
+      "role",
+      "persistence",
+      "eviction",
+      "memory",
+    ]) {
+      assert.match(said.of(what), /^ok /, what);
+    }
+    for (const what of ["clock", "nodes", "passwords"]) assert.match(said.of(what), /^ok /, what);
+    assert.equal(said.code, 0, said.lines.join("\n"));
+    assert.deepEqual(await redis.client.keys("*"), [], "it leaves nothing behind");
+  });
+
+  test("[R-9] what an operator got wrong is said, with what to do, exit code 1", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "allkeys-lru", maxmemory: "100mb", appendonly: "no" });
+    const said = await run("doctor", "--redis", redis.url, "--port", "0", "--host", "192.0.2.1");
+    assert.equal(said.code, 1);
+    assert.match(said.of("eviction"), /^bad allkeys-lru: .*CONFIG SET maxmemory-policy noeviction/);
+    assert.match(said.of("persistence"), /^warn no append-only file: .*appendonly yes/);
+    assert.match(said.of("port"), /^bad .*--host/);
+    const replica = await ownRedis({ replicaof: "127.0.0.1 1", "maxmemory-policy": "noeviction" });
+    const ofReplica = await run("doctor", "--redis", replica.url, "--port", "0");
+    assert.match(ofReplica.of("role"), /^bad this is a replica/);
+    assert.equal(ofReplica.code, 1);
+  });
+
+  test("[R-9] a Redis that is not there is one line, and so is a folder that others can enter", async () => {
+    const gone = await run(
+      "doctor",
+      "--redis",
+      `unix://${join(scratchFolder(), "none.sock")}`,
+      "--port",
+      "0",
+    );
+    assert.equal(gone.code, 1);
+    assert.match(gone.of("redis "), /^bad --redis unix:.*cannot be reached/);
+    const folder = dataFolder();
+    chmodSync(folder, 0o755);
+    const open = await run("doctor", "--data", folder, "--port", "0");
+    assert.match(open.of("data"), /^bad .*chmod 700/);
+    assert.equal(open.code, 1);
+    const absent = join(folder, "not", "yet");
+    assert.match((await run("doctor", "--data", absent, "--port", "0")).of("redis "), /^warn does not run/);
+    assert.ok(!existsSync(absent), "it makes nothing");
+  });
+
+  test("[R-9] [A-2] [A-3] [D-7] plain passwords are counted, and with --mend hashed; their owners notice nothing", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "noeviction" });
+    const server = await startSpecServer({ redis });
+    ends.push(() => server.close());
+    const alice = await newUser(server.port, 9001);
+    const users = Object.fromEntries(
+      Array.from({ length: 40 }, (_, index) => [
+        index + 1,
+        JSON.stringify({ userId: index + 1, userPwd: `plain${index + 1}`, userName: `old${index + 1}` }),
+      ]),
+    );
+    await redis.client.hset("users", { ...users, 77: "no record" });
+    const before = await run("doctor", "--redis", redis.url, "--port", "0");
+    assert.match(before.of("passwords"), /^bad 40 of 41 lie there in plain, 1 cannot be read.*doctor --mend/);
+    assert.equal(before.code, 1);
+    assert.equal(
+      (await redis.client.hget("users", "1"))?.includes("plain1"),
+      true,
+      "looking changes nothing",
+    );
+
+    const mended = await run("doctor", "--mend", "--redis", redis.url, "--port", "0");
+    assert.match(mended.of("passwords"), /^warn 41 hashed, none plain, 1 cannot be read/);
+    assert.equal(mended.code, 0);
+    assert.doesNotMatch(mended.lines.join("\n"), /plain1|argon/, "no secret is said");
+    const records = Object.values(await redis.client.hgetall("users"));
+    assert.deepEqual(
+      records.filter((record) => /plain\d|userPwd/.test(record)),
+      [],
+    );
+    assert.equal(await redis.client.hget("users", "77"), "no record", "what cannot be read is left alone");
+    // Said before the first log-in of user 1: their devices begin there, and not before.
+    await alice.ask("SmsMes", { content: "before", mid: "b" }, "SmsResMes");
+    const login = { userId: 1, userPwd: "plain1" };
+    const first = await WireClient.login(server.port, { ...login, device: "one" });
+    await alice.ask("SmsMes", { content: "after", mid: "a" }, "SmsResMes");
+    const second = await WireClient.login(server.port, { ...login, device: "two" });
+    for (const client of [first, second]) {
+      await client.hears("what was said after", () => client.all("SmsMes").length === 1);
+      assert.equal(client.all("SmsMes")[0]?.content, "after");
+    }
+    for (const client of [alice, first, second]) client.destroy();
+  });
+});
+
+describe("top", { concurrency: 2 }, () => {
+  test("[R-8] every node has a line, whatever process it is of, and all have a sum", async () => {
+    const redis = await ownRedis();
+    const args = ["--redis", redis.url];
+    const servers = await Promise.all([
+      spawnServer([...args, "--node", "east"]),
+      spawnServer([...args, "--node", "west", "--workers", "2"]),
+    ]);
+    for (const server of servers) ends.push(() => server.kill("SIGKILL"));
+    const clients = [await newUser(servers[0].port, 1), await newUser(servers[0].port, 2)];
+    await redis.client.zadd("{online}:nodes", Date.now() + 60_000, "\u001b[31mforeign");
+    const rowsOf = ({ lines }: Said): Map<string, string[]> =>
+      new Map(lines.map((line) => line.split(/ +/)).map(([name = "", ...cells]) => [name, cells]));
+    const seen = await until(
+      "the sessions to be told",
+      async () => {
+        const said = await run("top", "--once", ...args);
+        return rowsOf(said).get("all")?.[0] === "2" && said;
+      },
+      30_000,
+    );
+    assert.equal(seen.code, 0);
+    assert.match(seen.lines[0] ?? "", /^haiyu {2}4 nodes {2}2 online/);
+    const rows = rowsOf(seen);
+    for (const name of ["east", "west-1", "west-2"]) assert.equal(rows.get(name)?.[0], "serving", name);
+    assert.deepEqual([rows.get("east")?.[1], rows.get("west-1")?.[1]], ["2", "0"]);
+    assert.match(rows.get("?[31mforeign")?.join(" ") ?? "", /^says nothing/);
+    assert.ok(!seen.lines.join("").includes("\u001b"), "no escape of a stranger's reaches the terminal");
+    for (const client of clients) client.destroy();
+  });
+
+  test("[R-8] it goes on until its reader has gone, an outage of Redis included", async () => {
+    const redis = await ownRedis();
+    const shown: SpawnedProcess = spawnScript("server.ts", ["top", "--redis", redis.url]);
+    const pictures = (): number => shown.output.out.split("haiyu  0 nodes").length - 1;
+    await until("two pictures", () => pictures() >= 2, 20_000);
+    redis.process.kill("SIGSTOP");
+    await until("the outage to be said", () => shown.output.out.includes("Redis does not answer"), 20_000);
+    redis.process.kill("SIGCONT");
+    const before = pictures();
+    await until("another picture", () => pictures() > before, 20_000);
+    shown.child.stdout?.destroy();
+    assert.equal(await inTime("its end", shown.ended), 0);
+  });
+
+  test("[R-8] [R-4] nothing to look at: one line, exit code 1", async () => {
+    const said = await run("top", "--data", dataFolder());
+    assert.equal(said.code, 1);
+    assert.match(said.err, /^server\.ts: --data \S+: no redis-server runs on it; [^\n]+\n$/);
+  });
+});
