@@ -180,25 +180,32 @@ export class SmsDao {
     const json = (await this.#store.run(readScript, [logKey(conv)], [command, from, to, count])) as string;
     const reply = JSON.parse(json) as [string, string[]][] | Record<string, never>;
     const entries = Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
-    const newest = command === "XRANGE" ? entries.at(-1) : entries[0];
+    const newest = newestOf(entries);
+    const safe = newest && this.#store.readsAhead ? await this.#safeBefore(conv, newest.id) : null;
+    if (safe) {
+      // From the end on: the page is filled with what is before it.
+      if (command === "XREVRANGE") return this.#range(command, conv, formatId(safe), to, count);
+      return entries.filter(({ id }) => compareIds(id, safe) <= 0);
+    }
     if (newest) this.#seen(conv, newest.id);
-    return newest && this.#store.readsAhead ? this.#safeOnly(conv, entries, newest.id) : entries;
+    return entries;
   }
 
   /**
-   * What is safe of what was read. A message that is shown, lost with its Redis and said again by its sender would come
-   * twice: so nobody sees it before its sender could be told that it is stored.
+   * Up to where a log may be shown that was read up to `newest`; null: all of that. A message that is shown, lost with
+   * its Redis and said again by its sender would come twice: so nobody sees it before its sender could be told that it
+   * is stored.
    */
-  async #safeOnly(conv: StoredConv, entries: Entry[], newest: MessageId): Promise<Entry[]> {
+  async #safeBefore(conv: StoredConv, newest: MessageId): Promise<MessageId | null> {
     const safe = this.#safe.get(conv);
-    if (safe && compareIds(newest, safe) <= 0) return entries;
+    if (safe && compareIds(newest, safe) <= 0) return null;
     try {
       await this.#store.prove(metaKey(conv));
       this.#provenUpTo(conv, newest);
-      return entries;
+      return null;
     } catch {
       // Where nothing is known yet (the server has just started) an old log is shown rather than none.
-      return safe ? entries.filter(({ id }) => compareIds(id, safe) <= 0) : entries;
+      return this.#safe.get(conv) ?? null;
     }
   }
 
@@ -227,6 +234,12 @@ export class SmsDao {
   async #announce(conv: StoredConv): Promise<void> {
     await this.append(conv, []).catch(() => undefined);
   }
+}
+
+/** Whichever way they were read. */
+function newestOf(entries: Entry[]): Entry | undefined {
+  const [first, last] = [entries[0], entries.at(-1)];
+  return first && last && compareIds(first.id, last.id) > 0 ? first : last;
 }
 
 function idOf(text: unknown): MessageId {

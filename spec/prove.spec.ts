@@ -485,12 +485,14 @@ test("[prove] Seqs holds what a plain set holds", () => {
 });
 
 test("[prove] a plan comes from its seed, and every kind of fault is in it", () => {
-  const of = (seed: number, outside = false) => planOf({ seed, runMs: 600_000, nodes: 3, outside });
+  const of = (seed: number, outside = false, redis: "one" | "group" = "one") =>
+    planOf({ seed, runMs: 600_000, nodes: 3, outside, redis });
   assert.deepEqual(of(1), of(1));
   assert.notDeepEqual(of(1), of(2));
   for (const seed of [1, 2, 3]) {
     const plan = of(seed);
-    assert.deepEqual(new Set(plan.map(({ kind }) => kind)), new Set(faultKinds));
+    const both = [...plan, ...of(seed, false, "group")];
+    assert.deepEqual(new Set(both.map(({ kind }) => kind)), new Set(faultKinds));
     assert.ok(
       plan.filter(({ kind }) => isProcessFault(kind)).length >= 15 * 10,
       "15 kills and stops a minute",
@@ -517,6 +519,8 @@ test("[prove] flags", () => {
     "--port 70000",
     "--nodes 0",
     "--nodes many",
+    "--sentinel --cluster",
+    "--durability memory",
     "--nonsense",
   ];
   for (const flags of [...wrong, "more", "--json"]) {
@@ -533,6 +537,8 @@ test("[prove] flags", () => {
     runMs: 30_000,
     seed: 7,
     nodes: 2,
+    redis: "one",
+    durability: null,
     target: { host: "example.net", port: 9 },
     keep: false,
     json: "out.json",

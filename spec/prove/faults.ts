@@ -2,10 +2,12 @@
  * faults: does what the plan says to the stage and to the links of the talkers, counts what was really done, and heals
  * everything when asked to.
  */
-import type { Link } from "./gate.ts";
+import type { Gate, Link } from "./gate.ts";
 import { type Fault, type FaultKind, faultKinds, isProcessFault } from "./plan.ts";
 import { Random } from "./random.ts";
+import type { RedisActor } from "./redisActor.ts";
 import type { NodeActor, Stage } from "./stage.ts";
+import type { Shard, Store } from "./store.ts";
 import type { Talker } from "./talker.ts";
 
 export interface FaultsOptions {
@@ -18,6 +20,17 @@ export interface FaultsOptions {
   failed: (error: unknown) => void;
 }
 
+/** Another Redis took over. */
+export interface Failover {
+  kind: FaultKind;
+  /** When the old one was hurt; monotonic. */
+  startMs: number;
+  /** Whether a key was of the part that changed its master. */
+  has(key: string): boolean;
+}
+
+const failoverDeadlineMs = 12_000;
+
 /** A server that was asked to end has to have done so by then; what Redis' absence adds is its own deadlines. */
 const drainDeadlineMs = 15_000;
 
@@ -28,6 +41,9 @@ export class Faults {
   readonly #random: Random;
   readonly #heals = new Set<{ timer: NodeJS.Timeout; heal: () => void }>();
   readonly #starts = new Set<Promise<void>>();
+  /** Every time that another Redis took over. */
+  readonly failovers: Failover[] = [];
+  #groupIsHurt = false;
 
   constructor(options: FaultsOptions) {
     this.#options = options;
@@ -68,7 +84,8 @@ export class Faults {
   }
 
   async #hurt(stage: Stage, { kind, node: index, forMs, dice }: Fault): Promise<boolean> {
-    const { redis, nodes } = stage;
+    const { store, nodes } = stage;
+    const redis = store.members[0] as RedisActor;
     // The other one, where the one meant is down already.
     const node = [nodes[index], ...nodes].find((one) => one?.state === "up");
     switch (kind) {
@@ -98,11 +115,7 @@ export class Faults {
       case "Redis links cut":
         return this.#links(node, (links) => links.forEach((link) => link.cut(dice < 0.5)));
       case "Redis unreachable":
-        if (!node || node.back.refuses) return false;
-        node.back.refuses = true;
-        for (const link of node.back.links) link.cut(dice < 0.5);
-        this.#later(forMs, () => (node.back.refuses = false));
-        return true;
+        return this.#cutOff(node?.back ?? null, forMs, dice < 0.5);
       case "Redis link half-open":
         return this.#links(node, (links) => {
           for (const link of links) link.die();
@@ -123,9 +136,14 @@ export class Faults {
           this.#later(forMs, () => links.forEach((link) => link.cut(true)));
         });
       case "scripts flushed":
-        return (await redis.admin.script("FLUSH").catch(() => null)) !== null;
+        return this.#everywhere(store.members, "SCRIPT", "FLUSH");
       case "subscribers cut":
-        return (await redis.admin.client("KILL", "TYPE", "PUBSUB").catch(() => null)) !== null;
+        return this.#everywhere(store.members, "CLIENT", "KILL", "TYPE", "PUBSUB");
+      case "master killed":
+      case "master stopped":
+      case "master relieved":
+      case "replica killed":
+        return this.#hurtGroup(store, { kind, forMs, dice });
       default:
         return false;
     }
@@ -197,9 +215,67 @@ export class Faults {
   }
 
   #links(node: NodeActor | undefined, work: (links: Link[]) => void): boolean {
-    const links = node?.back.links ?? [];
+    const links = node?.back?.links ?? [];
     if (links.length > 0) work(links);
     return links.length > 0;
+  }
+
+  #cutOff(back: Gate | null, forMs: number, isCrash: boolean): boolean {
+    if (!back || back.refuses) return false;
+    back.refuses = true;
+    for (const link of back.links) link.cut(isCrash);
+    this.#later(forMs, () => (back.refuses = false));
+    return true;
+  }
+
+  async #everywhere(members: RedisActor[], name: string, ...args: string[]): Promise<boolean> {
+    const up = members.filter(({ state }) => state === "up");
+    const answers = await Promise.all(up.map((member) => member.ask(name, ...args)));
+    return answers.some((answer) => answer !== null);
+  }
+
+  /** One at a time, and only where somebody can take over. */
+  async #hurtGroup(
+    store: Store,
+    { kind, forMs, dice }: Pick<Fault, "kind" | "forMs" | "dice">,
+  ): Promise<boolean> {
+    if (this.#groupIsHurt) return false;
+    this.#groupIsHurt = true;
+    const shards = await store.settled().catch(() => null);
+    const shard = shards?.[Math.floor(dice * shards.length)];
+    if (!shard) {
+      this.#groupIsHurt = false;
+      return false;
+    }
+    const startMs = performance.now();
+    const { master, replicas } = shard;
+    if (kind === "replica killed")
+      this.#killFor(replicas[Math.floor(dice * replicas.length)] ?? master, forMs);
+    else if (kind === "master killed") this.#killFor(master, forMs);
+    else if (kind === "master stopped") {
+      master.stop();
+      this.#later(forMs, () => master.proceed());
+    } else await store.relieve(shard);
+    if (kind === "replica killed") this.#groupIsHurt = false;
+    else void this.#watchFailover(store, shard, { kind, startMs });
+    return true;
+  }
+
+  /** Whether and when another one took over. Where the same one came back first there was none. */
+  async #watchFailover(
+    store: Store,
+    shard: Shard,
+    { kind, startMs }: Pick<Failover, "kind" | "startMs">,
+  ): Promise<void> {
+    const endMs = startMs + failoverDeadlineMs;
+    while (performance.now() < endMs) {
+      if (await store.hasSwitched(shard).catch(() => false)) {
+        this.failovers.push({ kind, startMs, has: shard.has });
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    this.#groupIsHurt = false;
   }
 
   #killFor(actor: { kill(): Promise<void>; start(): Promise<void> }, forMs: number): void {

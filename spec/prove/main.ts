@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import type { Counts } from "./checker.ts";
 import { faultKinds } from "./plan.ts";
 import { Progress, type TableRow, group, isClean, tableText } from "./report.ts";
+import { silenceText } from "./silence.ts";
 import { Run, type RunOptions, type RunResult, rowNames } from "./run.ts";
 
 const usage = `haiyu prove: a fault run
@@ -20,6 +21,12 @@ with what came. Exit code 0 only if nothing was lost, doubled, reordered, passed
 
   --minutes N     how long faults are made       (2)
   --nodes N       how many servers, on one Redis  (3)
+  --sentinel      on a master with two replicas that three sentinels watch
+  --cluster       on a Cluster of three masters with a replica each
+                  with either of them masters are killed, stopped and relieved
+  --durability G  of the servers; what is lost has then to be nothing at all
+                  (replica with --sentinel and --cluster, else as safe as the Redis;
+                  none: lost messages have to be announced)
   --seed S        the plan of faults, a number   (a new one each time; it is printed)
   --json FILE     writes all numbers there
   --host HOST --port PORT
@@ -40,6 +47,9 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
     options: {
       minutes: { type: "string", default: "2" },
       nodes: { type: "string", default: "3" },
+      sentinel: { type: "boolean", default: false },
+      cluster: { type: "boolean", default: false },
+      durability: { type: "string" },
       seed: { type: "string" },
       json: { type: "string" },
       host: { type: "string" },
@@ -59,6 +69,12 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
   if (!/^\d+$/.test(values.nodes) || nodes < 1 || nodes > 20) {
     throw new Error(`--nodes ${values.nodes}: wanted a number from 1 to 20`);
   }
+  if (values.sentinel && values.cluster) throw new Error("--sentinel and --cluster exclude each other");
+  const redis = values.sentinel ? "sentinel" : values.cluster ? "cluster" : "one";
+  const durability = values.durability ?? (redis === "one" ? "none" : "replica");
+  if (!["none", "disk", "replica"].includes(durability)) {
+    throw new Error(`--durability ${durability}: wanted none, disk or replica`);
+  }
   const { host, port } = values;
   if (port !== undefined && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535)) {
     throw new Error(`--port ${port}: wanted a number from 1 to 65535`);
@@ -71,6 +87,8 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
     runMs: minutes * 60_000,
     seed: Number(seed),
     nodes,
+    redis,
+    durability: durability === "none" ? null : durability,
     target,
     keep: values.keep,
     json: values.json ?? null,
@@ -94,6 +112,7 @@ function numbersOf({ seed, nodes, target }: ProveOptions, result: RunResult): Re
     total: { ...verdict.total, faults: sumOf(faults) },
     findings: verdict.findings,
     refusals: result.refusals.length,
+    failovers: result.failovers,
   };
 }
 
@@ -114,6 +133,7 @@ function textOf(result: RunResult): string {
     .filter(([, row]) => row.faults > 0 || row.sent > 0);
   rows.push(["all", { ...verdict.total, faults: sumOf(faults) }]);
   const minutes = playedMs / 60_000;
+  const silences = silenceText(result.failovers);
   const lines = [
     tableText(rows),
     "",
@@ -121,6 +141,7 @@ function textOf(result: RunResult): string {
       `(${(processFaults / minutes).toFixed(1)} a minute), ` +
       `${group(Math.round((verdict.total.stored * 1000) / playedMs))} messages stored a second; ` +
       `all there ${(healedMs / 1000).toFixed(1)} s after the heal`,
+    ...(silences === "" ? [] : [silences]),
     ...verdict.findings,
   ];
   if (refusals.length > 0) {

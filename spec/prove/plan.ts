@@ -12,19 +12,25 @@ interface KindRule {
   /** Whether it can be done to a server from outside. */
   outside: boolean;
   forMs: readonly [number, number];
+  /** What kind of Redis it is made for; absent: any. */
+  redis?: "one" | "group";
 }
 
 const rules = {
   "node killed": { weight: 4, group: "process", outside: false, forMs: [0, 1500] },
   "node stopped": { weight: 4, group: "process", outside: false, forMs: [1000, 8000] },
   "node drained": { weight: 2, group: "process", outside: false, forMs: [0, 1500] },
-  "Redis killed": { weight: 3, group: "process", outside: false, forMs: [0, 1000] },
-  "Redis stopped": { weight: 2, group: "process", outside: false, forMs: [300, 7000] },
-  "Redis links cut": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
-  "Redis unreachable": { weight: 1, group: "link", outside: false, forMs: [300, 12_000] },
-  "Redis link half-open": { weight: 2, group: "link", outside: false, forMs: [500, 5000] },
-  "Redis link slow": { weight: 2, group: "link", outside: false, forMs: [500, 3000] },
-  "reply dropped": { weight: 4, group: "link", outside: false, forMs: [1, 400] },
+  "Redis killed": { weight: 3, group: "process", outside: false, forMs: [0, 1000], redis: "one" },
+  "Redis stopped": { weight: 2, group: "process", outside: false, forMs: [300, 7000], redis: "one" },
+  "master killed": { weight: 9, group: "process", outside: false, forMs: [0, 12_000], redis: "group" },
+  "master stopped": { weight: 9, group: "process", outside: false, forMs: [1500, 12_000], redis: "group" },
+  "master relieved": { weight: 9, group: "process", outside: false, forMs: [0, 0], redis: "group" },
+  "replica killed": { weight: 2, group: "process", outside: false, forMs: [0, 2000], redis: "group" },
+  "Redis links cut": { weight: 2, group: "link", outside: false, forMs: [0, 0], redis: "one" },
+  "Redis unreachable": { weight: 1, group: "link", outside: false, forMs: [300, 12_000], redis: "one" },
+  "Redis link half-open": { weight: 2, group: "link", outside: false, forMs: [500, 5000], redis: "one" },
+  "Redis link slow": { weight: 2, group: "link", outside: false, forMs: [500, 3000], redis: "one" },
+  "reply dropped": { weight: 4, group: "link", outside: false, forMs: [1, 400], redis: "one" },
   "scripts flushed": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
   "subscribers cut": { weight: 2, group: "link", outside: false, forMs: [0, 0] },
   "links cut": { weight: 4, group: "link", outside: true, forMs: [0, 0] },
@@ -58,23 +64,23 @@ export interface Fault {
 
 const meanPauseMs = { process: 2700, link: 1300 };
 
-/** All faults of a run, in order of time. */
-export function planOf({
-  seed,
-  runMs,
-  nodes,
-  outside,
-}: {
+export interface PlanOptions {
   seed: number;
   runMs: number;
   nodes: number;
+  /** Only what can be done to somebody else's servers. */
   outside: boolean;
-}): Fault[] {
+  redis: "one" | "group";
+}
+
+/** All faults of a run, in order of time. */
+export function planOf({ seed, runMs, nodes, outside, redis }: PlanOptions): Fault[] {
   const faults: Fault[] = [];
   for (const group of ["process", "link"] as const) {
     const random = new Random(seed, group);
     const bag = faultKinds
       .filter((kind) => rules[kind].group === group && (rules[kind].outside || !outside))
+      .filter((kind) => ((rules[kind] as KindRule).redis ?? redis) === redis)
       .flatMap((kind) => Array<FaultKind>(rules[kind].weight).fill(kind));
     if (bag.length === 0) continue;
     const meanMs = Math.min(meanPauseMs[group], runMs / 6);

@@ -79,6 +79,8 @@ export class ConvBook {
   /** By seq, from `base` on. */
   readonly codes = new Column();
   readonly epochs = new Column();
+  /** When answers 200 came, monotonic ms. */
+  readonly answeredMs = new Column();
   base = 0;
   /** Ranges that pages of history showed: from, to, from, to, in the order they came. */
   readonly archive: number[] = [];
@@ -131,6 +133,8 @@ export class SessionBook {
   /** First generation: numbers of messages, in the order they came. */
   readonly codes = new Column();
   readonly startMs: number;
+  /** When it was over; Infinity while it is not. */
+  endMs = Infinity;
 
   constructor(startMs: number) {
     this.startMs = startMs;
@@ -254,6 +258,7 @@ export class Recorder {
     const n = countOf(code);
     if (id.seq < 1 || id.epoch < 1) return void this.answeredBlankly.push(code);
     const before = book.seqs.get(n);
+    this.conv(book.convs[n] as string).answeredMs.push(performance.now());
     if (before === 0) {
       book.seqs.set(n, id.seq);
       book.epochs.set(n, id.epoch);
@@ -345,7 +350,9 @@ function heardOf(device: DeviceBook, session: SessionBook, conv: string): HeardB
   let heard = session.heard.get(conv);
   if (!heard) {
     const acks = device.acks.get(conv) ?? [];
-    const settled = acks.findLast(({ atMs }) => atMs <= session.startMs - ackSettledMs);
+    // From the end of the session before on nobody could write what a killed server had not written yet.
+    const overMs = Math.min(session.startMs, device.sessions.at(-2)?.endMs ?? Infinity);
+    const settled = acks.findLast(({ atMs }) => atMs <= overMs - ackSettledMs);
     heard = { acked: acks.at(-1)?.seq ?? 0, settled: settled?.seq ?? 0, parts: [] };
     session.heard.set(conv, heard);
   }

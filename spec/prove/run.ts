@@ -9,7 +9,9 @@ import { Faults } from "./faults.ts";
 import { Gate } from "./gate.ts";
 import { type FaultKind, faultKinds, planOf } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
+import { type Silence, silencesOf } from "./silence.ts";
 import { Stage } from "./stage.ts";
+import type { StoreKind } from "./store.ts";
 import type { Door } from "./talker.ts";
 import { Wire } from "./wire.ts";
 
@@ -18,6 +20,9 @@ export interface RunOptions {
   seed: number;
   /** How many servers of one's own. */
   nodes: number;
+  redis: StoreKind;
+  /** `--durability` of one's own servers; null: none is asked for. */
+  durability: string | null;
   /** Somebody's server; null: one's own, which can be killed. */
   target: { host: string; port: number } | null;
   /** Leaves the folder of one's own servers. */
@@ -33,6 +38,7 @@ export interface RunResult {
   /** From the heal until everything was there, or the wait was over. */
   healedMs: number;
   refusals: unknown[];
+  failovers: Silence[];
 }
 
 export const rowNames = ["none yet", ...faultKinds];
@@ -84,7 +90,7 @@ export class Run {
   }
 
   async #open(): Promise<{ cast: Cast; doors: Door[] }> {
-    const { target, seed, keep, nodes } = this.#options;
+    const { target, seed, keep, nodes, redis, durability } = this.#options;
     const common = { recorder: this.recorder, seed, thinkMs };
     if (target) {
       const gate = (this.#gate = await Gate.to(target));
@@ -99,14 +105,21 @@ export class Run {
       for (const user of cast.users) await register(target, user);
       return { cast, doors: [door] };
     }
-    const stage = (this.#stage = await Stage.open({ nodes, keep }));
+    const stage = (this.#stage = await Stage.open({
+      ...{ nodes, keep, redis },
+      // Whoever may take over has to have it: that is all of them.
+      flags:
+        durability === null
+          ? []
+          : ["--durability", durability, "--replicas", redis === "sentinel" ? "2" : "1"],
+    }));
     const cast = castOf({ ...common, doors: stage.nodes, firstUserId: 1001 });
     await stage.addUsers(cast.users);
     return { cast, doors: stage.nodes };
   }
 
   async #play({ talkers, archivist }: Cast, doors: Door[]): Promise<RunResult> {
-    const { runMs, seed, target } = this.#options;
+    const { runMs, seed, target, redis } = this.#options;
     const all = [...talkers, archivist];
     this.#phase = "logging in";
     const ticking = [...talkers];
@@ -133,7 +146,13 @@ export class Run {
       done: (kind) => (this.recorder.row = rowNames.indexOf(kind)),
       failed: (error) => (failure ??= error),
     }));
-    const plan = planOf({ seed, runMs, nodes: doors.length, outside: target !== null });
+    const plan = planOf({
+      seed,
+      runMs,
+      nodes: doors.length,
+      outside: target !== null,
+      redis: redis === "one" ? "one" : "group",
+    });
     const startMs = performance.now();
     for (const talker of talkers) talker.sends = true;
     const reading = this.#readRoom(room);
@@ -178,6 +197,7 @@ export class Run {
       playedMs,
       healedMs,
       refusals: all.flatMap(({ refusals }) => refusals),
+      failovers: silencesOf(this.recorder, faults.failovers),
     };
   }
 

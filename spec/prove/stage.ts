@@ -1,164 +1,34 @@
 /**
- * stage: what a run plays on: server processes, one Redis with its files, and gates between them, all in a temporary
- * folder, all ended and taken away when this process ends, however it ends.
+ * stage: what a run plays on: server processes, the Redis they share, and gates between them, all in a temporary folder.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Redis } from "ioredis";
+import { Actor, newFolder, root, started } from "./actor.ts";
 import { Gate } from "./gate.ts";
+import { ClusterStore, OneStore, SentinelStore, type Store, type StoreKind } from "./store.ts";
 import type { Door } from "./talker.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const startDeadlineMs = 30_000;
-
-const children = new Set<ChildProcess>();
-const folders = new Set<string>();
-process.on("exit", () => {
-  for (const child of children) child.kill("SIGKILL");
-  for (const folder of folders)
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-});
-
-function started(command: string, args: string[], journal: string): ChildProcess {
-  const child = spawn(command, args, {
-    cwd: root,
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, REDIS_URL: undefined },
-  });
-  children.add(child);
-  child.once("exit", () => children.delete(child));
-  child.once("error", () => children.delete(child));
-  child.stderr?.pipe(createWriteStream(journal, { flags: "a" }));
-  return child;
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
-}
-
-/** One thing that runs as a process, can be killed, stopped and started again. */
-abstract class Actor {
-  state: "down" | "starting" | "up" | "stopped" = "down";
-  protected child: ChildProcess | null = null;
-
-  /** Starts it and waits until it serves; tries again until it does. */
-  async start(): Promise<void> {
-    this.state = "starting";
-    const untilMs = performance.now() + startDeadlineMs;
-    while (!(await this.launch())) {
-      if (performance.now() > untilMs) throw new Error(`${this.name} did not start in ${startDeadlineMs} ms`);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    this.state = "up";
-  }
-
-  async kill(): Promise<void> {
-    this.state = "down";
-    if (this.child) await killed(this.child);
-  }
-
-  /** Asks it to end, as an operator does; the exit code, or the signal that ended it. */
-  async drain(deadlineMs: number): Promise<number | string | null> {
-    this.state = "down";
-    const { child } = this;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return 0;
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    const late = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
-    const [code, signal] = (await ended) as [number | null, string | null];
-    clearTimeout(late);
-    return code ?? signal;
-  }
-
-  stop(): void {
-    this.state = "stopped";
-    this.child?.kill("SIGSTOP");
-  }
-
-  proceed(): void {
-    if (this.state !== "stopped") return;
-    this.state = "up";
-    this.child?.kill("SIGCONT");
-  }
-
-  protected abstract readonly name: string;
-  protected abstract launch(): Promise<boolean>;
-}
-
-/** The Redis of the run: every write is on disk before it is answered. */
-class RedisActor extends Actor {
-  protected readonly name = "redis-server";
-  readonly socketPath: string;
-  readonly #folder: string;
-  readonly admin: Redis;
-
-  constructor(folder: string) {
-    super();
-    this.#folder = folder;
-    this.socketPath = join(folder, "redis.sock");
-    this.admin = new Redis({
-      path: this.socketPath,
-      lazyConnect: true,
-      commandTimeout: 1000,
-      retryStrategy: () => 50,
-      maxRetriesPerRequest: 0,
-    });
-    this.admin.on("error", () => undefined);
-  }
-
-  protected async launch(): Promise<boolean> {
-    const settings = {
-      port: "0",
-      unixsocket: this.socketPath,
-      dir: this.#folder,
-      appendonly: "yes",
-      appendfsync: "always",
-      save: "",
-      "maxmemory-policy": "noeviction",
-      logfile: join(this.#folder, "redis.log"),
-    };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const child = (this.child = started("redis-server", args, join(this.#folder, "redis.err")));
-    let failure: Error | null = null;
-    child.once("error", (error) => (failure = error));
-    const untilMs = performance.now() + startDeadlineMs;
-    while (performance.now() < untilMs) {
-      if (failure) throw new Error(`redis-server cannot be started: ${(failure as Error).message}`);
-      if (child.exitCode !== null || child.signalCode !== null) return false;
-      // While it reads its file it answers LOADING.
-      if ((await this.#ping()) === "PONG") return true;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return false;
-  }
-
-  async #ping(): Promise<string | null> {
-    if (this.admin.status === "wait") await this.admin.connect().catch(() => undefined);
-    return this.admin.ping().catch(() => null);
-  }
-}
 
 /** One server, the gate its clients come through, and the gate it reaches Redis through. */
 export class NodeActor extends Actor implements Door {
   protected readonly name: string;
   readonly front: Gate;
-  readonly back: Gate;
+  /** Null: it reaches its Redis by itself. */
+  readonly back: Gate | null;
   readonly host = "127.0.0.1";
   readonly #folder: string;
 
-  constructor(name: string, folder: string, gates: { front: Gate; back: Gate }) {
+  readonly #flags: string[];
+
+  constructor(
+    name: string,
+    folder: string,
+    { front, back, flags }: { front: Gate; back: Gate | null; flags: string[] },
+  ) {
     super();
     this.name = name;
     this.#folder = folder;
-    this.front = gates.front;
-    this.back = gates.back;
+    this.#flags = flags;
+    this.front = front;
+    this.back = back;
   }
 
   get port(): number {
@@ -176,7 +46,7 @@ export class NodeActor extends Actor implements Door {
   protected async launch(): Promise<boolean> {
     const args = [
       ...["--import", import.meta.resolve("tsx"), join(root, "server.ts")],
-      ...["--port", "0", "--rate", "0", "--redis", `redis://127.0.0.1:${this.back.port}`],
+      ...["--port", "0", "--rate", "0", ...this.#flags],
     ];
     const child = (this.child = started(process.execPath, args, join(this.#folder, `${this.name}.journal`)));
     const port = await new Promise<number | null>((resolve) => {
@@ -198,25 +68,37 @@ export class NodeActor extends Actor implements Door {
   }
 }
 
-/** Nodes on one Redis. */
+export interface StageOptions {
+  nodes: number;
+  keep: boolean;
+  redis: StoreKind;
+  /** Flags for every server. */
+  flags: string[];
+}
+
+/** Nodes on one Redis, or one group. */
 export class Stage {
   readonly folder: string;
-  readonly redis: RedisActor;
+  readonly store: Store;
   readonly nodes: NodeActor[] = [];
 
-  private constructor(keep: boolean) {
-    this.folder = mkdtempSync(join(tmpdir(), "haiyu-prove-"));
-    if (!keep) folders.add(this.folder);
-    this.redis = new RedisActor(this.folder);
+  private constructor(folder: string, store: Store) {
+    this.folder = folder;
+    this.store = store;
   }
 
-  static async open({ nodes, keep }: { nodes: number; keep: boolean }): Promise<Stage> {
-    const stage = new Stage(keep);
-    await stage.redis.start();
+  static async open({ nodes, keep, redis, flags }: StageOptions): Promise<Stage> {
+    const folder = newFolder(keep);
+    const store = storeOf(redis, folder);
+    const stage = new Stage(folder, store);
+    await store.open();
     for (let count = 1; count <= nodes; count++) {
-      const back = await Gate.to({ path: stage.redis.socketPath });
+      const back = store instanceof OneStore ? await Gate.to({ path: store.socketPath }) : null;
+      const url = back ? `redis://127.0.0.1:${back.port}` : String(store.url);
       const front = await Gate.to({ host: "127.0.0.1", port: 9 });
-      stage.nodes.push(new NodeActor(`node${count}`, stage.folder, { front, back }));
+      stage.nodes.push(
+        new NodeActor(`node${count}`, folder, { front, back, flags: ["--redis", url, ...flags] }),
+      );
     }
     await Promise.all(stage.nodes.map((node) => node.start()));
     return stage;
@@ -224,15 +106,28 @@ export class Stage {
 
   /** Puts users there as the first generation did: hashing so many passwords one by one would take its time. */
   async addUsers(users: { userId: number; userPwd: string; userName: string }[]): Promise<void> {
-    for (const user of users) await this.redis.admin.hset("users", String(user.userId), JSON.stringify(user));
+    await this.store.put(
+      "users",
+      Object.fromEntries(users.map((user) => [String(user.userId), JSON.stringify(user)])),
+    );
   }
 
   async close(): Promise<void> {
-    this.redis.admin.disconnect();
     for (const node of this.nodes) {
       node.front.close();
-      node.back.close();
+      node.back?.close();
     }
-    await Promise.all([...this.nodes, this.redis].map((actor) => actor.kill()));
+    await Promise.all([...this.nodes.map((node) => node.kill()), this.store.close()]);
+  }
+}
+
+function storeOf(kind: StoreKind, folder: string): Store {
+  switch (kind) {
+    case "one":
+      return new OneStore(folder);
+    case "sentinel":
+      return new SentinelStore(folder);
+    case "cluster":
+      return new ClusterStore(folder);
   }
 }

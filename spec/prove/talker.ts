@@ -242,6 +242,7 @@ export class Talker {
   #over(call: Call): void {
     if (this.#call !== call) return;
     this.#call = null;
+    if (call.session) call.session.endMs = performance.now();
     this.#redialAtMs = performance.now() + this.#random.between(0, call.session ? 60 : 250);
     for (const one of this.#outgoing) one.writtenMs = null;
     const pages = this.#pages;
