@@ -27,6 +27,7 @@ import { OperatorPort, type OperatorView, type ProcessView, viewOfOne } from "./
 import { type ArgonCost, PasswordHasher } from "./lib/password.ts";
 import { PresenceBoard } from "./lib/presence.ts";
 import { PresenceDao } from "./lib/presenceDao.ts";
+import { TrustedProxies } from "./lib/proxied.ts";
 import { type Outlet, outletOf } from "./lib/outlet.ts";
 import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
@@ -276,6 +277,7 @@ async function joinParts(
     journal,
     meter,
     processor,
+    proxies: new TrustedProxies(options.trustProxy),
     online: () => presence.userIds(),
     settled: (userId, conv, id) => cursorDao.move(userId, legacyDevice, conv, id),
   });

@@ -73,10 +73,11 @@ export class Connection implements Peer {
   #progressBytes = 0;
   #progressMs: number;
 
-  constructor(socket: Socket, options: ConnectionOptions) {
+  /** `address` is the client's, wherever the socket itself comes from. */
+  constructor(socket: Socket, address: string, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.address = socket.remoteAddress ?? "";
+    this.address = address;
     this.arrivedMs = this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, limits.keepAliveDelayMs);

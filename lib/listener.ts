@@ -2,7 +2,7 @@
  * listener: the listening socket and its connections. It refuses what the open-file limit cannot hold, looks at all
  * deadlines once a second, and drains: no more connections, a goodbye to everybody, then the end (clause [K-4]).
  */
-import { type Server, createServer } from "node:net";
+import { type Server, type Socket, createServer } from "node:net";
 import { readFileSync } from "node:fs";
 import type { Timer } from "./clock.ts";
 import { codes } from "./codes.ts";
@@ -10,23 +10,30 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import { encodeServer } from "./message.ts";
+import { Proxied, type TrustedProxies } from "./proxied.ts";
 import type { Session } from "./session.ts";
+
+export interface ListenerOptions extends ConnectionOptions {
+  /** Whose connections begin with a PROXY header. */
+  proxies: TrustedProxies;
+}
 
 /** The port and every connection that came in by it. */
 export class Listener {
-  readonly #options: ConnectionOptions;
+  readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
+  readonly #proxied = new Set<Proxied>();
   #check: Timer | null = null;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ListenerOptions) {
     this.#options = options;
     // allowHalfOpen: a client that ends its side still gets the answers to what it asked.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       options.meter.connectionsOpened++;
-      const connection = new Connection(socket, options);
-      this.#connections.add(connection);
-      connection.onGone(() => this.#connections.delete(connection));
+      const address = socket.remoteAddress ?? "";
+      if (options.proxies.has(address)) this.#expectHeader(socket);
+      else this.#connect(socket, address);
     });
     this.#server.maxConnections = connectionsMax();
     this.#server.on("drop", () => {
@@ -37,7 +44,7 @@ export class Listener {
 
   /** Connections that are open. */
   get count(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#proxied.size;
   }
 
   /** Listens; the port. Throws an Error of one line when it cannot. */
@@ -48,16 +55,34 @@ export class Listener {
     );
     this.#check = this.#options.clock.every(limits.connectionCheckMs, () => {
       const nowMs = this.#options.clock.monotonicMs();
-      for (const connection of this.#connections) connection.check(nowMs);
+      for (const one of [...this.#proxied, ...this.#connections]) one.check(nowMs);
     });
     const address = this.#server.address();
     return typeof address === "object" && address ? address.port : port;
+  }
+
+  #connect(socket: Socket, address: string): void {
+    const connection = new Connection(socket, address, this.#options);
+    this.#connections.add(connection);
+    connection.onGone(() => this.#connections.delete(connection));
+  }
+
+  #expectHeader(socket: Socket): void {
+    const { clock, journal } = this.#options;
+    const proxied = new Proxied(socket, {
+      clock,
+      journal,
+      introduced: (introduced, address) => this.#connect(introduced, address),
+      gone: () => this.#proxied.delete(proxied),
+    });
+    this.#proxied.add(proxied);
   }
 
   /** No more connections; each session is told and ended after its bytes; resolves when all have gone, or are late. */
   async drain(sessions: Iterable<Session>): Promise<void> {
     const { clock } = this.#options;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const proxied of this.#proxied) proxied.destroy();
     const leaving = [...sessions];
     for (const session of leaving) {
       const retryMs = Math.round(limits.restartRetryMs + spreadMs(leaving.length) * Math.random());

@@ -7,6 +7,7 @@ import { quoted, readFlags, readNumber } from "./flags.ts";
 import { replicasMax, sendsPerSecondDefault, workersMax } from "./limits.ts";
 import type { Stored } from "./message.ts";
 import type { Durability } from "./durability.ts";
+import { proxyFault } from "./proxied.ts";
 import { type RedisAddress, parseRedisUrl } from "./redisUrl.ts";
 
 export type ServerCommand = "serve" | "doctor" | "top";
@@ -28,6 +29,8 @@ export interface ServerFlags {
   workers: number;
   /** Where `/metrics`, `/healthz` and `/readyz` are told; null: nowhere. Port 0: a free one. */
   metrics: { host: string; port: number } | null;
+  /** Proxies whose PROXY header says who the client is. */
+  trustProxy: string[];
   /** doctor: mends what can be mended without a question. */
   mend: boolean;
   /** top: one picture, and the end. */
@@ -61,6 +64,9 @@ export const serverUsage = `haiyu server
   --workers N     processes that serve on the port, or auto: one a core  (1)
   --metrics [HOST:]PORT
                   HTTP for operators: /metrics (Prometheus), /healthz, /readyz  (none; HOST 127.0.0.1)
+  --trust-proxy A,B
+                  proxies, by address or subnet, whose connections begin with a
+                  PROXY header that says who the client is  (none)
   --mend          doctor: hashes the passwords that lie in Redis in plain
   --once          top: one picture, and the end
   --help          this text
@@ -81,6 +87,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     node: { type: "string" },
     workers: { type: "string", default: "1" },
     metrics: { type: "string" },
+    "trust-proxy": { type: "string" },
     durability: { type: "string" },
     replicas: { type: "string", default: "1" },
     mend: { type: "boolean", default: false },
@@ -107,6 +114,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     node: readNode(values.node),
     workers: readWorkers(values.workers),
     metrics: values.metrics === undefined ? null : readMetrics(values.metrics),
+    trustProxy: readProxies(values["trust-proxy"]),
     mend: values.mend,
     once: values.once,
   };
@@ -124,6 +132,15 @@ function readNode(text: string | undefined): string | null {
     throw new Error(`--node ${quoted(text)}: wanted 1 to 32 letters, digits, dots, - or _`);
   }
   return text ?? null;
+}
+
+function readProxies(text: string | undefined): string[] {
+  const entries = text === undefined ? [] : text.split(",");
+  for (const entry of entries) {
+    const fault = proxyFault(entry);
+    if (fault !== null) throw new Error(`--trust-proxy ${quoted(entry)}: ${fault}`);
+  }
+  return entries;
 }
 
 function readWorkers(text: string): number {

@@ -169,6 +169,11 @@ const wrongArgs: string[][] = [
   ["--mend"],
   ["--once"],
   ["--mend", "top"],
+  ["--trust-proxy", "localhost"],
+  ["--trust-proxy", "10.0.0.0/33"],
+  ["--trust-proxy", "10.0.0.1,"],
+  ["--trust-proxy", "::/129"],
+  ["--trust-proxy", "10.0.0.0/8/8"],
   ["--workers", "0"],
   ["--workers", "-1"],
   ["--workers", "all"],
@@ -202,16 +207,16 @@ test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", 
   const absent = {
     ...{ host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null },
     ...{ workers: 1, metrics: null, durability: { grade: null, replicas: 1 } },
-    ...{ command: "serve", mend: false, once: false },
+    ...{ command: "serve", trustProxy: [], mend: false, once: false },
   };
   assert.deepEqual(parseServerArgs([], {}), absent);
   const args =
-    "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1 --workers 3 --metrics 9100 --durability replica --replicas 2";
+    "--host 0.0.0.0 --port 0 --redis redis://h --data /d --rate 0 --node web-1 --workers 3 --metrics 9100 --durability replica --replicas 2 --trust-proxy 10.0.0.7,fd00::/8";
   const given = {
     ...{ host: "0.0.0.0", port: 0, redis: parseRedisUrl("redis://h"), data: "/d", rate: 0 },
     ...{ node: "web-1", workers: 3, metrics: { host: "127.0.0.1", port: 9100 } },
     durability: { grade: "replica", replicas: 2 },
-    ...{ command: "serve", mend: false, once: false },
+    ...{ command: "serve", trustProxy: ["10.0.0.7", "fd00::/8"], mend: false, once: false },
   };
   assert.deepEqual(parseServerArgs(args.split(" "), { REDIS_URL: "redis://other" }), given);
   assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), {

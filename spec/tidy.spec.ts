@@ -52,6 +52,8 @@ const layers: Record<string, string[]> = {
     ],
   ],
   edge: [
+    "proxyHeader",
+    "proxied",
     "batch",
     "fanout",
     "sharedReads",

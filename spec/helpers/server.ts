@@ -34,6 +34,7 @@ export async function startSpecServer({
   node,
   port: wantedPort = 0,
   argon = { memoryKiB: 64, passes: 1 },
+  trustProxy = [],
   durability = { grade: null, replicas: 1 },
 }: {
   redis: { url: string };
@@ -44,6 +45,7 @@ export async function startSpecServer({
   /** 0: a free one. */
   port?: number;
   argon?: ArgonCost;
+  trustProxy?: string[];
 }): Promise<SpecServer> {
   const events: JournalEvent[] = [];
   const journal: Journal = { write: (event, fields = {}) => void events.push({ event, ...fields }) };
@@ -63,6 +65,7 @@ export async function startSpecServer({
     once: false,
     workers: 1,
     metrics: null,
+    trustProxy,
     ...(node !== undefined && { nodeName: node }),
   });
   return { port, events, close };
