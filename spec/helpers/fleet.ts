@@ -9,6 +9,7 @@ import { tokensKey, usersKey } from "../../lib/keys.ts";
 import { type SpecRedis, startRedis } from "./redis.ts";
 import { scratchFolder } from "./scratch.ts";
 import { type SpawnedServer, spawnServer } from "./server.ts";
+import { WireClient } from "./wireClient.ts";
 
 const device = "d";
 const tokenOf = (userId: number): string => `token-of-${userId}`;
@@ -55,6 +56,12 @@ export class Fleet {
     const [first, ...fallbacks] = addresses;
     if (!first) throw new Error("a fleet without nodes");
     return new ChatClient({ ...first, fallbacks, userId, token: tokenOf(userId), device, ...options });
+  }
+
+  /** The same without a client's engine: its session is logged in, and hears what is new only. */
+  async wire(userId: number, at: number): Promise<WireClient> {
+    const fields = { userId, token: tokenOf(userId), device, replay: "none" };
+    return WireClient.login(this.nodes[at % this.nodes.length]?.port ?? 0, fields);
   }
 
   /** Ends one with a signal; how it ended. */
