@@ -1,6 +1,6 @@
 /**
- * cursorDao: how far each device has got in each conversation (clause [D-2]). Moves are collected here and written
- * once a second, one script a user, and at a session's close; a cursor only ever moves forward. What a cursor says of a
+ * cursorDao: how far each device has got in each conversation (clause [D-2]). Moves are collected here; what a client
+ * acknowledges is written with the turn, the rest once a second, one script a user; a cursor only moves forward. What a cursor says of a
  * private conversation its other side may know ([B-1]): it is written in the same script, and told when it is written.
  */
 import type { Clock, Timer } from "./clock.ts";
@@ -39,6 +39,7 @@ export class CursorDao {
   /** By user and field. */
   #pending = new Map<number, Map<string, Move>>();
   #flushing: Promise<void> = Promise.resolve();
+  #isScheduled = false;
 
   constructor({ store, clock, journal, received, newestLogin }: CursorDaoOptions) {
     this.#store = store;
@@ -46,6 +47,7 @@ export class CursorDao {
     this.#received = received;
     this.#newestLogin = newestLogin;
     this.#timer = clock.every(cursorFlushMs, () => void this.flush());
+    store.onReady(() => void this.flush());
   }
 
   /** The cursors of one device, in the order of `convs`; null where it has none. */
@@ -66,6 +68,17 @@ export class CursorDao {
   /** Moves a cursor forward: kept at once, written at the next flush. */
   move(userId: number, device: string, conv: StoredConv, id: MessageId): void {
     this.#collect(userId, cursorField(device, conv), { device, conv, id });
+  }
+
+  /** The same for what a client has acknowledged: written with this turn, as it may log in on another node next. */
+  acknowledge(userId: number, device: string, conv: StoredConv, id: MessageId): void {
+    this.move(userId, device, conv, id);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      void this.flush();
+    });
   }
 
   /** Writes what was collected; what fails is kept for the next time. Never throws. */

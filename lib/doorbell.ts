@@ -55,6 +55,7 @@ export class Doorbell {
       heard: (channel, text) => this.#heard(channel, text),
       missed: () => this.#listener?.missed(),
     });
+    store.onReady(() => this.#ringUnrung());
     this.#ringAgain = clock.every(bellRepeatMs, () => {
       if (store.ready) this.#ringUnrung();
     });

@@ -103,7 +103,7 @@ export class SmsProcess {
     }
     const id = earlierId(parseId(fields.id) ?? zeroId, sent);
     if (compareIds(id, zeroId) > 0) {
-      this.#options.cursorDao.move(session.userId, session.device, conv, id);
+      this.#options.cursorDao.acknowledge(session.userId, session.device, conv, id);
     }
     if (reader) reader.acked = laterId(reader.acked, id);
   }

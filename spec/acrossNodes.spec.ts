@@ -88,3 +88,31 @@ test("[D-10] [D-1] a message to somebody who logs in elsewhere at that moment is
   }
   speaker.destroy();
 });
+
+for (const how of ["after LogoutMes", "in place of the older session"]) {
+  test(`[D-2] [D-1] what was acknowledged on one server does not come again on another one: ${how}`, async () => {
+    const userId = how === "after LogoutMes" ? 51 : 61;
+    await registerUser(lively.port, userId);
+    const speaker = await newUser(lively.port, userId + 1);
+    const login = (at: number): Promise<WireClient> =>
+      WireClient.login(still[at]?.port ?? 0, { userId, userPwd: `pw${userId}`, device: "d" });
+    let reader = await login(0);
+    for (let round = 1; round <= 10; round++) {
+      const [toAll, privately] = [`all ${round}`, `private ${round}`];
+      await speaker.ask("SmsMes", { content: toAll, mid: `a${round}` }, "SmsResMes");
+      await speaker.ask("SmsMes", { conv: `u:${userId}`, content: privately, mid: `p${round}` }, "SmsResMes");
+      await reader.hears("both", () => contentsOf(reader).length === 2);
+      assert.deepEqual(contentsOf(reader).sort(), [toAll, privately]);
+      for (const { conv, id } of reader.all("SmsMes")) reader.say("AckMes", { conv, id });
+      if (how === "after LogoutMes") {
+        reader.say("LogoutMes", {});
+        await reader.closed;
+      } else await reader.settled();
+      reader = await login(round % 2);
+      const fence = await reader.ask("UsersMes", {}, "UsersResMes");
+      assert.equal(fence.code, 200);
+      assert.deepEqual(contentsOf(reader), [], `round ${round}`);
+    }
+    for (const client of [reader, speaker]) client.destroy();
+  });
+}

@@ -1,8 +1,8 @@
 /**
- * model.spec: random talks of several users on a real server and Redis, compared with a small model: registering,
- * logging in with both generations, sending to all and privately at any cuts, repeating a mid, acknowledging, looking
- * back, breaking connections in the middle of a frame, not reading, restarting the server, trimming, changing epochs.
- * Counterexamples that were once found are in fixtures/counterexamples and run first.
+ * model.spec: random talks of several users on one to three real servers and a Redis, compared with a small model:
+ * registering, logging in with both generations, sending to all and privately at any cuts, repeating a mid,
+ * acknowledging, looking back, breaking connections in the middle of a frame, not reading, restarting a server,
+ * trimming, changing epochs. Counterexamples that were once found are in fixtures/counterexamples and run first.
  */
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -18,7 +18,7 @@ after(() => redis.stop());
 
 const index = fc.nat({ max: 50 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("register" as const), user: index }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("register" as const), user: index, node: index }) },
   {
     weight: 16,
     arbitrary: fc.record({
@@ -28,9 +28,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       replay: fc.constantFrom("all" as const, "all" as const, "none" as const),
       presence: fc.constantFrom(true, true, true, false),
       token: fc.boolean(),
+      node: index,
     }),
   },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("legacy" as const), user: index }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("legacy" as const), user: index, node: index }) },
   {
     weight: 12,
     arbitrary: fc.record({
@@ -83,14 +84,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("stall" as const), session: index }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), node: index }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("epoch" as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("trim" as const), to: index }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("settle" as const) }) },
 );
 
-async function runSteps(steps: Step[]): Promise<void> {
-  const world = await World.open(redis);
+async function runSteps(steps: Step[], nodes = 1): Promise<void> {
+  const world = await World.open(redis, nodes);
   try {
     await world.run(steps);
   } finally {
@@ -108,7 +109,10 @@ for (const file of readdirSync(folder).sort()) {
 test("[A-1] [L-3] [P-2] [S-1] [S-2] [S-4] [D-1] [D-2] [H-1] random talks agree with the model", async () => {
   const limitMs = Number(process.env.HAIYU_MODEL_MS ?? 240_000);
   const numRuns = Number(process.env.HAIYU_MODEL_RUNS ?? 300);
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: "max" }), runSteps), {
+  const talk = fc.array(step, { minLength: 10, maxLength: 80, size: "max" });
+  // More servers than one in half of them: a talk on three takes longer.
+  const nodes = fc.constantFrom(1, 1, 1, 2, 2, 3);
+  await fc.assert(fc.asyncProperty(talk, nodes, runSteps), {
     numRuns,
     // Shrinking goes on as long as it may; a failure stays one. A soak is over when its time is.
     interruptAfterTimeLimit: limitMs,

@@ -1,18 +1,27 @@
 /**
- * model: the chat as plain maps and arrays, and steps that are taken by it and by a real server alike. After each
+ * model: the chat as plain maps and arrays, and steps that are taken by it and by real servers on one Redis alike. After each
  * `settle` the two have to agree: what is in every log, what every session has heard, in order and once, who is online.
  * Every list of steps is valid: a step names its actor by a number that is taken modulo those there are.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
 import { type SpecServer, startSpecServer } from "./server.ts";
 import { until } from "./wait.ts";
 import { type Data, WireClient, frameOf } from "./wireClient.ts";
 
 export type Step =
-  | { do: "register"; user: number }
-  | { do: "login"; user: number; device: number; replay: "all" | "none"; presence: boolean; token: boolean }
-  | { do: "legacy"; user: number }
+  | { do: "register"; user: number; node?: number }
+  | {
+      do: "login";
+      user: number;
+      device: number;
+      replay: "all" | "none";
+      presence: boolean;
+      token: boolean;
+      node?: number;
+    }
+  | { do: "legacy"; user: number; node?: number }
   | { do: "send"; session: number; to: number; count: number; cuts: number[] }
   | { do: "everybodySends"; to: number; count: number }
   | {
@@ -28,7 +37,7 @@ export type Step =
   | { do: "ping"; session: number }
   | { do: "drop"; session: number; how: "logout" | "end" | "reset" | "torn" | "unanswered"; to: number }
   | { do: "stall"; session: number }
-  | { do: "restart" }
+  | { do: "restart"; node?: number }
   | { do: "epoch" }
   | { do: "trim"; to: number }
   | { do: "settle" };
@@ -60,6 +69,8 @@ interface Live {
   device: string;
   legacy: boolean;
   shown: boolean;
+  /** Which server it is on. */
+  node: number;
   client: WireClient;
   stalled: boolean;
   /** Seq after which this session was to be given everything, by stored name of the conversation. */
@@ -75,10 +86,11 @@ interface Said {
 }
 
 const userIds = [11, 22, 33, 44];
+const sweepScript = readFileSync(new URL("../../lib/presenceSweep.lua", import.meta.url), "utf8");
 
 export class World {
   readonly #redis: { url: string; client: Redis };
-  #server: SpecServer;
+  readonly #servers: SpecServer[];
   readonly #users: User[] = userIds.map((userId) => ({ userId, since: null, tokens: new Map() }));
   #sessions: Live[] = [];
   readonly #logs = new Map<string, Log>();
@@ -90,42 +102,44 @@ export class World {
   readonly #known: Said[] = [];
   #count = 0;
 
-  private constructor(redis: { url: string; client: Redis }, server: SpecServer) {
+  private constructor(redis: { url: string; client: Redis }, servers: SpecServer[]) {
     this.#redis = redis;
-    this.#server = server;
+    this.#servers = servers;
   }
 
-  /** An empty Redis, a server, nobody there. */
-  static async open(redis: { url: string; client: Redis }): Promise<World> {
+  /** An empty Redis, so many servers, nobody there. */
+  static async open(redis: { url: string; client: Redis }, nodes: number): Promise<World> {
     await redis.client.flushall();
-    return new World(redis, await startSpecServer({ redis }));
+    const servers: SpecServer[] = [];
+    for (let index = 0; index < nodes; index++) servers.push(await startSpecServer({ redis }));
+    return new World(redis, servers);
   }
 
   /** Takes the steps and settles. Throws where the server and the model part. */
   async run(steps: Step[]): Promise<void> {
     // Most of them are there from the start: a talk needs people.
-    for (const user of this.#users.slice(1)) await this.#register(user);
+    for (const [index, user] of this.#users.slice(1).entries()) await this.#register(user, index);
     for (const step of steps) await this.#take(step);
     await this.#settle();
   }
 
   async close(): Promise<void> {
     for (const { client } of this.#sessions) client.destroy();
-    await this.#server.close();
+    for (const server of this.#servers) await server.close();
   }
 
   async #take(step: Step): Promise<void> {
     switch (step.do) {
       case "register":
-        return this.#register(this.#userAt(step.user));
+        return this.#register(this.#userAt(step.user), step.node);
       case "login":
         return this.#login(this.#userAt(step.user), step);
       case "legacy":
-        return this.#loginLegacy(this.#userAt(step.user));
+        return this.#loginLegacy(this.#userAt(step.user), step.node);
       case "everybodySends":
         return this.#everybodySends(step);
       case "restart":
-        return this.#restart();
+        return this.#restart(this.#nodeAt(step.node));
       case "epoch":
         // As if Redis had come back as another one: the next append sees another replication id.
         return void (await this.#redis.client.hset("{c:all}:meta", "replid", `other${++this.#count}`));
@@ -163,8 +177,8 @@ export class World {
     }
   }
 
-  async #register(user: User): Promise<void> {
-    const client = await WireClient.connect(this.#server.port);
+  async #register(user: User, at: number | undefined): Promise<void> {
+    const client = await this.#connect(this.#nodeAt(at));
     const { userId } = user;
     const fields = { userId, userPwd: `pw${userId}`, userName: `user ${userId}` };
     const { code } = await client.ask("RegisterMes", { user: fields }, "RegisterResMes");
@@ -175,7 +189,8 @@ export class World {
 
   async #login(user: User, step: Extract<Step, { do: "login" }>): Promise<void> {
     const device = `device${step.device}`;
-    const client = await WireClient.connect(this.#server.port);
+    const node = this.#nodeAt(step.node);
+    const client = await this.#connect(node);
     const token = step.token ? user.tokens.get(device) : undefined;
     const secret = token === undefined ? { userPwd: `pw${user.userId}` } : { token };
     const { replay, presence } = step;
@@ -198,11 +213,13 @@ export class World {
       }),
     );
     this.#assertConvs(user, device, answer);
-    this.#sessions.push({ user, device, legacy: false, shown: presence, client, stalled: false, starts });
+    const live = { user, device, legacy: false, shown: presence, node, client, stalled: false, starts };
+    this.#sessions.push(live);
   }
 
-  async #loginLegacy(user: User): Promise<void> {
-    const client = await WireClient.connect(this.#server.port);
+  async #loginLegacy(user: User, at: number | undefined): Promise<void> {
+    const node = this.#nodeAt(at);
+    const client = await this.#connect(node);
     const fields = { userId: user.userId, userPwd: `pw${user.userId}`, userName: "" };
     const { code, UsersId } = await client.ask("LoginMes", fields, "LoginResMes");
     assert.equal(code, user.since === null ? 500 : 200, `legacy log-in of ${user.userId}`);
@@ -212,7 +229,7 @@ export class World {
     const starts = new Map(
       this.#convsOf(user.userId).map((conv) => [conv, this.#cursor(user, device, conv)]),
     );
-    this.#sessions.push({ user, device, legacy: true, shown: true, client, stalled: false, starts });
+    this.#sessions.push({ user, device, legacy: true, shown: true, node, client, stalled: false, starts });
   }
 
   /** LoginResMes.convs: "all" and what has unread messages, others' only ([L-3]). */
@@ -381,16 +398,35 @@ export class World {
     this.#sessions = this.#sessions.filter((one) => one !== live);
   }
 
-  async #restart(): Promise<void> {
-    for (const { client } of this.#sessions) client.socket.resume();
-    await this.#server.close();
-    for (const { client, legacy } of this.#sessions) {
+  async #restart(node: number): Promise<void> {
+    const leaving = this.#sessions.filter((live) => live.node === node);
+    for (const { client } of leaving) client.socket.resume();
+    await this.#servers[node]?.close();
+    for (const { client, legacy } of leaving) {
       await client.closed;
       if (!legacy) assert.equal(client.all("GoAwayMes").at(-1)?.code, 503);
     }
-    this.#sessions = [];
+    this.#sessions = this.#sessions.filter((live) => live.node !== node);
     await this.#reconcile([]);
-    this.#server = await startSpecServer({ redis: this.#redis });
+    await this.#endLeases();
+    this.#servers[node] = await startSpecServer({ redis: this.#redis });
+  }
+
+  /** Who is not back when its server has gone is out of the list after a lease: as if that had run out. */
+  async #endLeases(): Promise<void> {
+    const { client } = this.#redis;
+    const names = await client.zrange("{online}:nodes", "0", "-1");
+    const left = names.filter((name) => name.endsWith(".left"));
+    const keys = ["users", "nodes", "version", "node:", "replids"].map((key) => `{online}:${key}`);
+    await client.eval(sweepScript, keys.length, ...keys, "{online}:bell", "PUBLISH", ...left);
+  }
+
+  #nodeAt(index = 0): number {
+    return index % this.#servers.length;
+  }
+
+  #connect(node: number): Promise<WireClient> {
+    return WireClient.connect(this.#servers[node]?.port ?? 0);
   }
 
   /** Trims what everybody online has got already. */
