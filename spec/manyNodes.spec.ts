@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ghosts } from "./bench/ghosts.ts";
 import { rollingRestart } from "./bench/rolling.ts";
 import { storm } from "./bench/storm.ts";
 import { startRedis } from "./helpers/redis.ts";
@@ -25,6 +26,11 @@ test("[C-5] everybody of a killed server is back on another one", async () => {
   const { backMs, refused } = await storm({ clients: 200, nodes: 2 });
   assert.equal(refused, 0);
   assert.ok(Math.max(...backMs) < 15_000, `the last one after ${Math.max(...backMs)} ms`);
+});
+
+test("[P-8] [P-2] servers killed, stopped and drained at random: the list is the live sessions, exactly", async () => {
+  const { settledMs } = await ghosts({ kills: 6, every: 3, nodes: 3, clients: 20, seed: 5, stopMaxMs: 500 });
+  assert.equal(settledMs.length, 2);
 });
 
 test("[C-5] a client that knows several servers takes the next one in turn, at the first time too", async () => {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
+import { offline } from "./bench/ghosts.ts";
 import { Bystanders } from "./helpers/bystanders.ts";
 import { toldOf } from "./helpers/online.ts";
 import { startRedis } from "./helpers/redis.ts";
@@ -37,10 +38,11 @@ const offlineOf = (client: WireClient, userIds: number[]): number[] =>
   toldOf(client, userIds).flatMap(({ offline }) => offline);
 
 describe("trouble of servers", { concurrency: true }, () => {
-  test("[P-2] [D-1] [S-4] a server stopped for 12 s: its users are gone for others, come back with it, and lack nothing", async () => {
+  test("[P-2] [P-8] [L-7] [D-1] [S-4] a server stopped for 12 s: its users are gone for others, come back with it, and lack nothing", async () => {
     const redis = await redisOfOwn();
     const [stopped, other] = [await spawned(redis.url), await spawned(redis.url)];
     const [alice, bob] = [await newUser(stopped.port, 1), await newUser(stopped.port, 2)];
+    const carol = await newUser(stopped.port, 4, { device: "d" });
     const far = await newUser(other.port, 3);
     await far.hears("both", () => toldOf(far, [1, 2]).flatMap(({ online }) => online).length === 2);
     stopped.child.kill("SIGSTOP");
@@ -52,7 +54,11 @@ describe("trouble of servers", { concurrency: true }, () => {
     await until("both to be gone", () => offlineOf(far, [1, 2]).length === 2, 14_000);
     await waitsFor(12_000, stoppedMs);
     assert.equal(await redis.client.hlen("{online}:users"), 1, "the other server has taken them out");
+    // She does not wait, and comes in by the other door, with the same device.
+    const moved = await WireClient.login(other.port, { userId: 4, userPwd: "pw4", device: "d" });
     stopped.child.kill("SIGCONT");
+    await carol.closed;
+    assert.equal(carol.all("GoAwayMes")[0]?.code, 409);
     await far.hears("both again", () => toldOf(far, [1, 2]).flatMap(({ online }) => online).length === 4);
     assert.deepEqual(offlineOf(far, [1, 2]).sort(), [1, 2]);
     await talker.end();
@@ -70,8 +76,18 @@ describe("trouble of servers", { concurrency: true }, () => {
       assert.deepEqual(offlineOf(client, [1, 2, 3]), [], "those who were there were told nothing else");
       assert.equal(client.isClosed, false);
     }
-    assert.deepEqual(await redis.client.hgetall("{online}:users"), { 1: "1", 2: "1", 3: "1" });
-    for (const client of [alice, bob, far]) client.destroy();
+    await moved.settled();
+    assert.equal(moved.isClosed, false);
+    await until("each to be counted once", async () => {
+      const counts = await redis.client.hgetall("{online}:users");
+      return JSON.stringify(counts) === JSON.stringify({ 1: "1", 2: "1", 3: "1", 4: "1" });
+    });
+    for (const client of [alice, bob, moved, far]) client.destroy();
+  });
+
+  test("[P-8] the users of a killed server are told as gone within 20 s, and as back once, when they are elsewhere", async () => {
+    const { goneMs } = await offline(20);
+    assert.ok(goneMs > 5_000 && goneMs <= 20_000, `${goneMs} ms`);
   });
 
   test("[P-2] all servers stopped for 12 s, as a machine that slept: nobody is told that anybody left", async () => {
