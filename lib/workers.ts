@@ -36,6 +36,14 @@ interface Slot {
   metrics: MetricsJson;
 }
 
+/** The one metric that only a primary has. */
+export const replacedMetric = {
+  name: "haiyu_workers_replaced_total",
+  help: "Workers that ended and were started anew",
+  type: "counter",
+  aggregator: "sum",
+} as const;
+
 /** The workers of one port. */
 export class Workers implements OperatorView {
   readonly #options: WorkersOptions;
@@ -197,11 +205,7 @@ export class Workers implements OperatorView {
   }
 
   #replacedMetric(): MetricsJson {
-    const name = "haiyu_workers_replaced_total";
-    const help = "Workers that ended and were started anew";
-    return [
-      { name, help, type: "counter", aggregator: "sum", values: [{ value: this.#replaced, labels: {} }] },
-    ];
+    return [{ ...replacedMetric, values: [{ value: this.#replaced, labels: {} }] }];
   }
 
   /** Resolves when it is so; looked at whenever a worker begins to serve or ends. */
