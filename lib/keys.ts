@@ -31,6 +31,8 @@ export const onlineVersionKey = "{online}:version";
 export const onlineReplidsKey = "{online}:replids";
 /** Prefix of the hash of one node; the presence scripts add the node's name. */
 export const onlineNodeKey = "{online}:node:";
+/** What the name of a node that has left ends with; its users are counted until its lease has run out. */
+export const leftEnding = ".left";
 /** What a node says of itself, for operators. */
 export const nodeFiguresKey = (node: string): string => `{online}:figures:${node}`;
 

@@ -2,7 +2,7 @@
  * nodesDao: what each node says of itself, for an operator's eyes. One small value a node, which runs out by itself;
  * who is alive is what the leases of presence say. Faults throw CodedError 503.
  */
-import { nodeFiguresKey, onlineNodesKey } from "./keys.ts";
+import { leftEnding, nodeFiguresKey, onlineNodesKey } from "./keys.ts";
 import { figuresKeptMs } from "./limits.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -26,7 +26,8 @@ export class NodesDao {
 
   /** Every node that holds a lease, by name, with its figures; null where it has said none yet. */
   async all(): Promise<{ node: string; figures: string | null }[]> {
-    const nodes = (await this.#store.call("ZRANGE", onlineNodesKey, 0, -1)) as string[];
+    const names = (await this.#store.call("ZRANGE", onlineNodesKey, 0, -1)) as string[];
+    const nodes = names.filter((name) => !name.endsWith(leftEnding));
     if (nodes.length === 0) return [];
     nodes.sort();
     const figures = (await this.#store.call("MGET", ...nodes.map(nodeFiguresKey))) as (string | null)[];

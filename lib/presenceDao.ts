@@ -3,6 +3,7 @@
  * own clock. Faults throw CodedError 503.
  */
 import {
+  leftEnding,
   onlineNodeKey,
   onlineNodesKey,
   onlineReplidsKey,
@@ -17,8 +18,6 @@ const presenceScript = new Script("presence");
 const sweepScript = new Script("presenceSweep");
 const leaveScript = new Script("presenceLeave");
 const readScript = new Script("presenceRead");
-/** What the name of a node that has left ends with; its users are counted until its lease has run out. */
-const leftEnding = ".left";
 const keys = [onlineUsersKey, onlineNodesKey, onlineVersionKey, onlineNodeKey, onlineReplidsKey];
 
 export interface PresenceCount {
