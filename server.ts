@@ -309,6 +309,7 @@ async function joinParts(
   let isDraining = false;
   const gauges: Gauges = {
     connections: () => listener.count,
+    connectionsMax: () => listener.countMax,
     sessions: () => userMgr.count,
     usersOnline: () => presence.total,
     readersLagging: () => meter.readersLagging,

@@ -82,7 +82,7 @@ export class Follow implements Reading {
       smsDao,
       clock,
       users: () => this.#sessions.keys(),
-      rang: (conv) => this.rang(conv),
+      looked: (conv) => this.#swept(conv),
     });
     this.#all = this.#follow(allConv, zeroId);
   }
@@ -118,9 +118,7 @@ export class Follow implements Reading {
   }
 
   rang(conv: StoredConv): void {
-    for (const user of new Set(participantsOf(conv) ?? [])) {
-      for (const session of this.#sessions.get(user) ?? []) this.#rangFor(session, conv);
-    }
+    this.#rangForAll(conv);
     const followed = this.#followed.get(conv);
     if (!followed) return;
     followed.unheard = false;
@@ -129,11 +127,18 @@ export class Follow implements Reading {
 
   /** Looks without a hint. One that has not come by the next look, for what this one finds, was lost. */
   #swept(conv: StoredConv): void {
+    this.#rangForAll(conv);
     const followed = this.#followed.get(conv);
     if (!followed) return;
     if (followed.unheard) this.#meter.doorbellsHealed++;
     followed.unheard = false;
     this.#look(followed, "sweep");
+  }
+
+  #rangForAll(conv: StoredConv): void {
+    for (const user of new Set(participantsOf(conv) ?? [])) {
+      for (const session of this.#sessions.get(user) ?? []) this.#rangFor(session, conv);
+    }
   }
 
   #look(followed: Followed, why: "hint" | "sweep"): void {

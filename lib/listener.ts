@@ -47,6 +47,11 @@ export class Listener {
     return this.#connections.size + this.#proxied.size;
   }
 
+  /** Connections that can be open. */
+  get countMax(): number {
+    return this.#server.maxConnections;
+  }
+
   /** Listens; the port. Throws an Error of one line when it cannot. */
   async listen(host: string, port: number): Promise<number> {
     await listening(this.#server, host, port);

@@ -11,7 +11,7 @@ export interface Timing {
 
 /** The durations that are worth a histogram. */
 export interface Timings {
-  /** From a message's acceptance to its answer "stored". */
+  /** From a message's arrival to its answer "stored". */
   answer: Timing;
   /** One append script there and back. */
   append: Timing;
@@ -47,6 +47,7 @@ export type CounterName = keyof Counters;
 /** What is so now, asked of the parts themselves at the moment of reading. */
 export interface Gauges {
   connections: () => number;
+  connectionsMax: () => number;
   sessions: () => number;
   usersOnline: () => number;
   readersLagging: () => number;

@@ -42,6 +42,7 @@ export const counterMetrics: Record<CounterName, Told> = {
 /** The aggregator says how those of several workers become one. */
 export const gaugeMetrics: Record<GaugeName, readonly [...Told, aggregator: "sum" | "max" | "min"]> = {
   connections: ["haiyu_connections", "Open connections", "sum"],
+  connectionsMax: ["haiyu_connections_max", "Connections for which there are open files", "sum"],
   sessions: ["haiyu_sessions", "Logged-in sessions of this node", "sum"],
   usersOnline: ["haiyu_users_online", "Users online on all nodes, as this one sees it", "max"],
   readersLagging: ["haiyu_readers_lagging", "Readers that are being brought up from the log", "sum"],
@@ -55,7 +56,7 @@ export const gaugeMetrics: Record<GaugeName, readonly [...Told, aggregator: "sum
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export const timingMetrics: Record<keyof Timings, Told> = {
-  answer: ["haiyu_answer_seconds", "From a message's acceptance to its answer: stored"],
+  answer: ["haiyu_answer_seconds", "From a message's arrival to its answer: stored"],
   append: ["haiyu_append_seconds", "One append to a conversation, to Redis and back"],
   redis: ["haiyu_redis_seconds", "One call of Redis, there and back"],
   delivery: ["haiyu_delivery_seconds", "From a message's storing to its being written to the live readers"],

@@ -13,7 +13,8 @@ export interface PrivateSweepOptions {
   clock: Clock;
   /** Users who have a session here. */
   users: () => Iterable<number>;
-  rang: (conv: StoredConv) => void;
+  /** Called for each conversation that is to be looked into. */
+  looked: (conv: StoredConv) => void;
 }
 
 /** A round over the held users: who is left of it, and whether all were looked at so far. */
@@ -76,14 +77,14 @@ export class PrivateSweep {
   }
 
   async #look(round: Round, count: number): Promise<void> {
-    const { smsDao, rang } = this.#options;
+    const { smsDao, looked } = this.#options;
     // A hint is not written anew with every message, and not by this node's clock.
     const sinceMs = this.#soundMs - limits.hintRenewMs - limits.hintSkewMs;
     await Promise.all(
       round.left.splice(-count).map(async (userId) => {
         try {
           const peers = await smsDao.peersHintedSince(userId, sinceMs, limits.sweepPeersMax);
-          for (const peer of peers) rang(privateConv(userId, peer));
+          for (const peer of peers) looked(privateConv(userId, peer));
         } catch {
           // Redis is away: the next round looks as far back as this one.
           round.sound = false;

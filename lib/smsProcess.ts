@@ -56,7 +56,6 @@ export class SmsProcess {
     const { mid, conv = allConv, content } = fields;
     if (mid === undefined)
       throw new CodedError(codes.malformed, { detail: "mid wants 1 to 64 characters from ! to ~" });
-    const acceptedMs = this.#options.clock.monotonicMs();
     const dueMs = dueAfter(arrivedMs);
     const waitMs = this.#bucketOf(session)?.take() ?? 0;
     if (waitMs > 0) throw new CodedError(codes.slowDown, { retryMs: Math.ceil(waitMs) });
@@ -67,7 +66,7 @@ export class SmsProcess {
     const { id, time, stored: grade } = await this.#options.appender.append(stored, message, dueMs);
     this.#options.receipts.awaits(session.userId, stored, id);
     const { clock, meter } = this.#options;
-    meter.timings?.answer.observe((clock.monotonicMs() - acceptedMs) / 1000);
+    meter.timings?.answer.observe((clock.monotonicMs() - arrivedMs) / 1000);
     return encodeServer("SmsResMes", {
       code: codes.ok,
       error: "",

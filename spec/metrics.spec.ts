@@ -81,6 +81,7 @@ describe("the port of --metrics", { concurrency: true }, () => {
     };
     const found = Object.fromEntries(Object.keys(wanted).map((name) => [name, told.value(name)]));
     assert.deepEqual(found, wanted);
+    assert.ok(told.value("haiyu_connections_max") > 100, "there is room");
     assert.ok(told.value("haiyu_delivery_seconds_count") >= 2, "two conversations were delivered");
     const [calls, timed] = [told.value("haiyu_redis_calls_total"), told.value("haiyu_redis_seconds_count")];
     assert.ok(
