@@ -116,7 +116,7 @@ async function startPrimary(options: ProcessOptions): Promise<RunningServer> {
     journal.write("stopped");
   };
   const abandon = async (): Promise<void> => {
-    workers.kill();
+    await workers.kill();
     await privateRedis?.close();
   };
   try {

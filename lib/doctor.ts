@@ -11,7 +11,7 @@ import { reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import { openFilesMax } from "./listener.ts";
 import type { NodesDao } from "./nodesDao.ts";
-import type { RedisStore } from "./redis.ts";
+import type { Master, RedisStore } from "./redis.ts";
 import type { UserDao } from "./userDao.ts";
 
 /** `bad` has to be mended, `warn` may be meant so. */
@@ -113,28 +113,33 @@ async function lookAtFolder(data: string): Promise<Finding[]> {
   return findings;
 }
 
-/** What lies in Redis, and what it says of itself. */
+/** What lies in Redis, and what it says of itself; in a Cluster each master. */
 export async function lookAtRedis(
   store: RedisStore,
   userDao: UserDao,
   nodesDao: NodesDao,
 ): Promise<Finding[]> {
+  const ofMasters = await Promise.all(store.masters().map(lookAtMaster));
+  return [...ofMasters.flat(), await lookAtNodes(nodesDao), await lookAtUsers(userDao)];
+}
+
+async function lookAtMaster(master: Master): Promise<Finding[]> {
   const beganMs = performance.now();
-  const [seconds = "0", microseconds = "0"] = (await store.call("TIME")) as string[];
+  const [seconds = "0", microseconds = "0"] = (await master.call("TIME")) as string[];
   const tookMs = performance.now() - beganMs;
   const skewMs = Number(seconds) * 1000 + Number(microseconds) / 1000 - (Date.now() - tookMs / 2);
-  const info = fieldsOf(String(await store.call("INFO")));
-  return [
+  const info = fieldsOf(String(await master.call("INFO")));
+  const findings = [
     lookAtVersion(info),
     lookAtRole(info),
-    lookAtPersistence(info, await fsyncOf(store)),
+    lookAtPersistence(info, await fsyncOf(master)),
     lookAtEviction(info),
     lookAtMemory(info),
     lookAtRoundTrip(tookMs),
     lookAtClock(skewMs, tookMs),
-    await lookAtNodes(nodesDao),
-    await lookAtUsers(userDao),
   ];
+  if (master.at === "") return findings;
+  return findings.map((finding) => ({ ...finding, says: `${master.at}: ${finding.says}` }));
 }
 
 type Info = ReadonlyMap<string, string>;
@@ -146,9 +151,9 @@ function fieldsOf(info: string): Info {
 }
 
 /** What `appendfsync` says; null where CONFIG may not be asked. */
-async function fsyncOf(store: RedisStore): Promise<string | null> {
+async function fsyncOf(master: Master): Promise<string | null> {
   try {
-    return ((await store.call("CONFIG", "GET", "appendfsync")) as string[])[1] ?? null;
+    return ((await master.call("CONFIG", "GET", "appendfsync")) as string[])[1] ?? null;
   } catch {
     return null;
   }

@@ -24,6 +24,13 @@ import { SentinelWatch } from "./sentinelWatch.ts";
 /** What a command takes. Never an array: ioredis would flatten it into several arguments. */
 export type Argument = string | number | Buffer;
 
+export interface Master {
+  /** host:port in a Cluster, "" where there is only one. */
+  readonly at: string;
+  /** One command. Throws CodedError 503 when it was not done. */
+  call(name: string, ...args: Argument[]): Promise<unknown>;
+}
+
 export interface ConnectOptions {
   address: RedisAddress;
   journal: Journal;
@@ -164,6 +171,14 @@ export class RedisStore {
   bells(listener: BellListener): BellLines {
     const options = { client: this.#client, listener, clock: this.#clock, journal: this.#journal };
     return (this.#bells = new BellLines(options));
+  }
+
+  /** Every master by itself, to be asked how it is; nothing is written this way. */
+  masters(): Master[] {
+    return mastersOf(this.#client).map((client) => ({
+      at: this.#address.kind === "cluster" ? `${client.options.host}:${client.options.port}` : "",
+      call: (name, ...args) => this.#guard(name, () => client.call(name, ...args)),
+    }));
   }
 
   /** What every master promises now. Throws when one of them does not say. */

@@ -27,6 +27,8 @@ interface Slot {
   readonly slot: number;
   worker: Worker | null;
   serves: boolean;
+  /** Resolves when its process has ended. */
+  ended: Promise<void>;
   startedMs: number;
   pauseMs: number;
   pausing: Timer | null;
@@ -64,6 +66,7 @@ export class Workers implements OperatorView {
       slot: index + 1,
       worker: null,
       serves: false,
+      ended: Promise.resolve(),
       startedMs: 0,
       pauseMs: limits.workerRestartFirstMs,
       pausing: null,
@@ -95,14 +98,19 @@ export class Workers implements OperatorView {
       pausing?.cancel();
       if (worker) this.#say(worker, { kind: "drain" });
     }
-    const late = this.#options.clock.after(limits.workerDrainDeadlineMs, () => this.kill());
-    await this.#until(() => this.#slots.every(({ worker }) => worker === null));
+    const late = this.#options.clock.after(limits.workerDrainDeadlineMs, () => void this.kill());
+    await Promise.all(this.#slots.map(({ ended }) => ended));
     late.cancel();
   }
 
-  /** Ends them at once. */
-  kill(): void {
-    for (const { worker } of this.#slots) worker?.process.kill("SIGKILL");
+  /** Ends them at once, and waits until they have ended. */
+  async kill(): Promise<void> {
+    this.#state = "closing";
+    for (const { pausing, worker } of this.#slots) {
+      pausing?.cancel();
+      worker?.process.kill("SIGKILL");
+    }
+    await Promise.all(this.#slots.map(({ ended }) => ended));
   }
 
   async metrics(): Promise<{ contentType: string; text: string }> {
@@ -144,9 +152,12 @@ export class Workers implements OperatorView {
       journal.write("worker_serves", { slot: slot.slot, pid: worker.process.pid ?? 0 });
       this.#changed();
     });
-    worker.on("exit", (code: number | null, signal: string | null) =>
-      this.#hasEnded(slot, signal ?? code ?? 0),
-    );
+    slot.ended = new Promise((resolve) => {
+      worker.on("exit", (code: number | null, signal: string | null) => {
+        this.#hasEnded(slot, signal ?? code ?? 0);
+        resolve();
+      });
+    });
   }
 
   #hasEnded(slot: Slot, how: string | number): void {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { dataFolder } from "./helpers/privateRedis.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+import { startCluster } from "./helpers/redisGroup.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
 import { type SpawnedProcess, spawnScript, spawnServer, startSpecServer } from "./helpers/server.ts";
 import { inTime, until } from "./helpers/wait.ts";
@@ -79,6 +80,21 @@ describe("the doctor", { concurrency: 3 }, () => {
     const ofReplica = await run("doctor", "--redis", replica.url, "--port", "0");
     assert.match(ofReplica.of("role"), /^bad this is a replica/);
     assert.equal(ofReplica.code, 1);
+  });
+
+  test("[R-9] in a Cluster every master is looked at", async () => {
+    const cluster = await startCluster({ masters: 3, replicas: 0 });
+    ends.push(() => cluster.stop());
+    const [, second] = cluster.members;
+    await second?.client.config("SET", "maxmemory-policy", "allkeys-lru");
+    await second?.client.config("SET", "maxmemory", "100mb");
+    const said = await run("doctor", "--redis", cluster.url, "--port", "0");
+    const evictions = said.lines.filter((line) => line.includes("eviction"));
+    assert.equal(evictions.length, 3, "each has its line");
+    const bad = said.lines.filter((line) => line.startsWith("bad"));
+    assert.equal(bad.length, 1, said.lines.join("\n"));
+    assert.ok(bad[0]?.includes(`:${second?.port}: allkeys-lru`), bad[0]);
+    assert.equal(said.code, 1);
   });
 
   test("[R-9] a Redis that is not there is one line, and so is a folder that others can enter", async () => {

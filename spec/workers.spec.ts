@@ -183,6 +183,22 @@ describe("a server of several processes", { concurrency: 3 }, () => {
     assert.deepEqual(bad, []);
   });
 
+  test("[R-7] [X-2] a second signal, meant as such, ends all of them at once", async () => {
+    const { server, folder, pids } = await serving(2);
+    const deaf = await newUser(server.port, 1);
+    deaf.socket.pause();
+    server.child.kill("SIGTERM");
+    await until("it to drain", () => isDraining(server));
+    const sinceMs = performance.now();
+    await until("it to be another signal", () => performance.now() - sinceMs > 1100);
+    server.child.kill("SIGTERM");
+    // Draining would have taken 5 s, because of the client, and ended with 0.
+    assert.equal(await inTime("its end", server.ended, 3000), 1);
+    await until("the workers to have gone", () => pids().filter(isRunning).length === 0);
+    await until("its redis-server to have gone", () => runningOn(folder).length === 0);
+    deaf.destroy();
+  });
+
   test("[R-7] a killed primary leaves no worker behind: they drain, and the next server takes over", async () => {
     const { server, folder, pids } = await serving(2);
     const clients = await twoUsers(server.port);
@@ -210,10 +226,21 @@ describe("a server of several processes", { concurrency: 3 }, () => {
       /^server\.ts: cannot listen on 127\.0\.0\.1:\d+: it is taken; give another --port$/,
     );
     assert.deepEqual(runningOn(other), []);
+    // What only a worker finds out is said once, by the one that was started.
+    const nowhere = `unix://${other}/none.sock`;
+    const lost = spawnScript("server.ts", ["--redis", nowhere, "--workers", "2", "--port", "0"]);
+    assert.equal(await lost.ended, 1);
+    const said = lost.output.err.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+    assert.equal(said.length, 1, lost.output.err);
+    assert.match(said[0] ?? "", /^server\.ts: --redis unix:.*cannot be reached/);
     assert.equal(await server.kill("SIGTERM"), 0);
     assert.deepEqual(runningOn(folder), []);
   });
 });
+
+function isDraining(server: SpawnedServer): boolean {
+  return server.events().some(({ event }) => event === "draining");
+}
 
 function seqOf(id: unknown): number {
   return Number(String(id).split("-")[1]);
