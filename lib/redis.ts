@@ -303,8 +303,9 @@ async function connected(address: RedisAddress, role: string, journal: Journal):
   // Before the first connection the caller says it, in the one line of a start that failed.
   let said: string | null = null;
   for (const event of ["error", "node error", "sentinelError"]) {
-    client.on(event, (error: unknown) => {
-      lastReason = reasonOf(error);
+    client.on(event, (error: Error & { lastNodeError?: Error }) => {
+      // Of a Cluster none of whose nodes answers it says what the last of them said.
+      lastReason = reasonOf(error.lastNodeError ?? error);
       if (said !== null && said !== lastReason)
         journal.write("redis_connection_failed", { reason: lastReason });
       if (said !== null) said = lastReason;

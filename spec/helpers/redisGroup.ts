@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -12,6 +12,13 @@ import { scratchFolder, tied } from "./scratch.ts";
 import { inTime, until } from "./wait.ts";
 
 type Settings = Record<string, string>;
+
+interface MemberOptions {
+  sentinelLines?: string[];
+  password?: string | undefined;
+  /** Its TLS settings: then its port is one for TLS. */
+  tls?: Settings | undefined;
+}
 
 /** One redis-server on a TCP port of its own, which keeps its port and files when it is started again. */
 export class GroupMember {
@@ -22,14 +29,19 @@ export class GroupMember {
   readonly #isSentinel: boolean;
   child: ChildProcess | null = null;
 
-  constructor(port: number, folder: string, settings: Settings, sentinelLines: string[] = []) {
+  constructor(
+    port: number,
+    folder: string,
+    settings: Settings,
+    { sentinelLines = [], password, tls }: MemberOptions = {},
+  ) {
     this.port = port;
     this.folder = folder;
     this.#isSentinel = sentinelLines.length > 0;
     mkdirSync(folder, { recursive: true });
     this.#file = join(folder, "redis.conf");
     const all = {
-      port: String(port),
+      ...(tls ? { port: "0", "tls-port": String(port) } : { port: String(port) }),
       bind: "127.0.0.1",
       dir: folder,
       logfile: join(folder, "redis.log"),
@@ -41,7 +53,20 @@ export class GroupMember {
       ...sentinelLines,
     ];
     writeFileSync(this.#file, `${lines.join("\n")}\n`);
-    this.client = new Redis({ port, lazyConnect: true, retryStrategy: () => 10, maxRetriesPerRequest: null });
+    const files = tls && {
+      ca: readFileSync(tls["tls-ca-cert-file"] ?? ""),
+      cert: readFileSync(tls["tls-cert-file"] ?? ""),
+      key: readFileSync(tls["tls-key-file"] ?? ""),
+      checkServerIdentity: () => undefined,
+    };
+    this.client = new Redis({
+      port,
+      lazyConnect: true,
+      retryStrategy: () => 10,
+      maxRetriesPerRequest: null,
+      ...(password !== undefined && { password }),
+      ...(files && { tls: files }),
+    });
     this.client.on("error", () => undefined);
   }
 
@@ -104,25 +129,44 @@ export async function startSentinelGroup({
   replicas = 2,
   settings = {},
   downAfterMs = 500,
-}: { replicas?: number; settings?: Settings; downAfterMs?: number } = {}): Promise<SentinelGroup> {
+  password,
+  sentinelPassword,
+}: {
+  replicas?: number;
+  settings?: Settings;
+  downAfterMs?: number;
+  password?: string;
+  sentinelPassword?: string;
+} = {}): Promise<SentinelGroup> {
   const folder = scratchFolder();
   const name = "chat";
   const ports = await freePorts(replicas + 4);
   const members = ports.slice(0, replicas + 1).map((port, index) => {
     const follows: Settings = index === 0 ? {} : { replicaof: `127.0.0.1 ${ports[0]}` };
-    return new GroupMember(port, join(folder, `redis${index}`), { ...common, ...settings, ...follows });
+    const own = { ...common, ...settings, ...follows };
+    return new GroupMember(port, join(folder, `redis${index}`), own, { password });
   });
-  const sentinels = ports
-    .slice(replicas + 1)
-    .map(
-      (port, index) =>
-        new GroupMember(port, join(folder, `sentinel${index}`), {}, [
-          `sentinel monitor ${name} 127.0.0.1 ${ports[0]} 2`,
-          `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
-          `sentinel failover-timeout ${name} 2000`,
-          `sentinel parallel-syncs ${name} 5`,
-        ]),
-    );
+  const sentinels = ports.slice(replicas + 1).map(
+    (port, index) =>
+      new GroupMember(
+        port,
+        join(folder, `sentinel${index}`),
+        {},
+        {
+          password: sentinelPassword,
+          sentinelLines: [
+            `sentinel monitor ${name} 127.0.0.1 ${ports[0]} 2`,
+            `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
+            `sentinel failover-timeout ${name} 2000`,
+            `sentinel parallel-syncs ${name} 5`,
+            ...(password === undefined ? [] : [`sentinel auth-pass ${name} ${password}`]),
+            ...(sentinelPassword === undefined
+              ? []
+              : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+          ],
+        },
+      ),
+  );
   await Promise.all(members.map((member) => member.start()));
   await Promise.all(sentinels.map((sentinel) => sentinel.start()));
   const byPort = (port: number): GroupMember => members.find((member) => member.port === port) as GroupMember;
@@ -132,7 +176,10 @@ export async function startSentinelGroup({
     return Number(found?.[1] ?? 0);
   };
   const group: SentinelGroup = {
-    url: `redis+sentinel://${sentinels.map(({ address }) => address).join(",")}/${name}`,
+    url:
+      `redis+sentinel://${password === undefined ? "" : `:${password}@`}` +
+      `${sentinels.map(({ address }) => address).join(",")}/${name}` +
+      (sentinelPassword === undefined ? "" : `?sentinelPassword=${sentinelPassword}`),
     name,
     members,
     sentinels,
@@ -202,24 +249,33 @@ export async function startCluster({
   replicas = 1,
   settings = {},
   nodeTimeoutMs = 1000,
+  password,
+  tls,
 }: {
   masters?: number;
   replicas?: number;
   settings?: Settings;
   nodeTimeoutMs?: number;
+  password?: string;
+  tls?: Settings;
 } = {}): Promise<ClusterGroup> {
   const folder = scratchFolder();
   const count = masters * (1 + replicas);
   const ports = await freePorts(count, 10_000);
   const members = ports.map(
     (port, index) =>
-      new GroupMember(port, join(folder, `redis${index}`), {
-        ...common,
-        "cluster-enabled": "yes",
-        "cluster-node-timeout": String(nodeTimeoutMs),
-        "cluster-replica-validity-factor": "0",
-        ...settings,
-      }),
+      new GroupMember(
+        port,
+        join(folder, `redis${index}`),
+        {
+          ...common,
+          "cluster-enabled": "yes",
+          "cluster-node-timeout": String(nodeTimeoutMs),
+          "cluster-replica-validity-factor": "0",
+          ...settings,
+        },
+        { password, tls },
+      ),
   );
   await Promise.all(members.map((member) => member.start()));
   const ids = await Promise.all(
@@ -251,7 +307,7 @@ export async function startCluster({
   const alive = (): GroupMember[] => members.filter(({ client }) => client.status === "ready");
   const byPort = (port: number): GroupMember => members.find((member) => member.port === port) as GroupMember;
   const group: ClusterGroup = {
-    url: `redis+cluster://${members.map(({ address }) => address).join(",")}`,
+    url: `${tls ? "rediss" : "redis"}+cluster://${password === undefined ? "" : `:${password}@`}${members.map(({ address }) => address).join(",")}`,
     members,
     async masterOf(key) {
       const [asked] = alive();
@@ -308,6 +364,11 @@ async function isSettled(members: GroupMember[], masters: number): Promise<boole
     );
   }
   return epochs.size === 1;
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  return (await freePorts(1))[0] as number;
 }
 
 /** Ports that nobody listens on now, and none `beside` them either (a Cluster's bus). */
