@@ -3,7 +3,7 @@
  * is, or one to each master of a Cluster that is needed. What blocks or only listens goes here.
  */
 import { Cluster, type Redis } from "ioredis";
-import { type RedisClient, nodeOf } from "./redisClient.ts";
+import { type RedisClient, nodeOf, renew } from "./redisClient.ts";
 
 /** Connections of one role, by node; made when first asked for. */
 export class NodeLines {
@@ -36,7 +36,7 @@ export class NodeLines {
 
   /** Another node is to be found behind each of them. */
   renew(): void {
-    for (const line of this.#lines.values()) line.disconnect(true);
+    for (const line of this.#lines.values()) renew(line);
   }
 
   close(): void {

@@ -19,7 +19,8 @@ export interface Proven {
 }
 
 interface Waiting {
-  write: Write;
+  /** What it does, one after the other; the first one's reply is the answer. */
+  writes: Write[];
   resolve: (proven: Proven) => void;
   reject: (error: unknown) => void;
 }
@@ -44,13 +45,13 @@ export class ProvenWrites {
     this.#proof = proof;
   }
 
-  /** Does a write on `key`'s node. Throws when it was refused, or when it is not known to be as safe as is wanted. */
-  write(key: string, write: Write): Promise<Proven> {
+  /** Does it on `key`'s node, and gives the first one's reply. Throws when it was refused, or when it is not known to be as safe as is wanted. */
+  write(key: string, ...writes: [Write, ...Write[]]): Promise<Proven> {
     return new Promise((resolve, reject) => {
       const nodeKey = nodeKeyOf(this.#client, key) ?? "";
       let lane = this.#lanes.get(nodeKey);
       if (!lane) this.#lanes.set(nodeKey, (lane = { waiting: [], busy: false }));
-      lane.waiting.push({ write, resolve, reject });
+      lane.waiting.push({ writes, resolve, reject });
       if (!lane.busy) void this.#work(nodeKey, lane);
     });
   }
@@ -82,13 +83,21 @@ export class ProvenWrites {
 
   async #send(line: Redis, batch: Waiting[]): Promise<void> {
     const pipeline = line.pipeline();
-    for (const { write } of batch) pipeline.call(...write);
+    const firsts: number[] = [];
+    for (const { writes } of batch) {
+      firsts.push(pipeline.length);
+      for (const write of writes) pipeline.call(...write);
+    }
+    const last = pipeline.length;
     pipeline.call(...this.#proof.command);
     const replies = (await pipeline.exec()) ?? [];
-    const [proofError, proofReply] = replies[batch.length] ?? [new Error("no answer")];
+    const [proofError, proofReply] = replies[last] ?? [new Error("no answer")];
     const stored = proofError ? null : this.#proof.judge(proofReply);
-    batch.forEach(({ resolve, reject }, index) => {
-      const [error, reply] = replies[index] ?? [new Error("no answer")];
+    batch.forEach(({ writes, resolve, reject }, index) => {
+      const first = firsts[index] ?? 0;
+      const own = writes.map((_, at) => replies[first + at] ?? [new Error("no answer")]);
+      const error = own.find(([failure]) => failure)?.[0];
+      const reply = own[0]?.[1];
       if (error && /^(?:MOVED|ASK) /.test(error.message)) refreshSlots(this.#client);
       if (error) reject(error);
       else if (stored === null) reject(proofError ?? new Error(`${this.#proof.command[0]} fell short`));

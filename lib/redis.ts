@@ -16,8 +16,8 @@ import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import type { Stored } from "./message.ts";
 import { Meter } from "./meter.ts";
-import { type Proven, ProvenWrites } from "./provenWrites.ts";
-import { type RedisClient, makeClient, mastersOf, onReady } from "./redisClient.ts";
+import { type Proven, ProvenWrites, type Write } from "./provenWrites.ts";
+import { type RedisClient, keepAlive, makeClient, mastersOf, onReady, renew } from "./redisClient.ts";
 import type { RedisAddress } from "./redisUrl.ts";
 import { SentinelWatch } from "./sentinelWatch.ts";
 
@@ -64,6 +64,7 @@ export class RedisStore {
   readonly #wanted: Durability | null;
   readonly #watch: SentinelWatch | null;
   #bells: BellLines | null = null;
+  #closed = false;
   readonly #journal: Journal;
   readonly #meter: Meter;
   readonly #clock: Clock;
@@ -91,6 +92,7 @@ export class RedisStore {
     // Another Redis may answer next time, and somebody may change this one's settings: unknown counts as memory.
     for (const event of ["close", "-node"]) client.on(event, () => (this.#stored = "memory"));
     onReady(client, () => void this.look());
+    keepAlive(client, () => !this.#closed);
     this.#lookAgain = clock.every(limits.promiseReadMs, () => {
       if (this.ready) void this.look();
     });
@@ -153,13 +155,24 @@ export class RedisStore {
   }
 
   /**
-   * Resolves when everything that a read of this slot has shown by now is as safe as is wanted; at once where reading
-   * shows nothing else. `key` is of a hash that may get one more field. Throws CodedError 503 when that is not known.
+   * One script that only reads, when everything that it read is as safe as is wanted. `touched` is a hash of the same slot
+   * that may get one more field: replicas are waited for up to what a connection has written. Throws CodedError 503 when
+   * it is not known to be as safe.
    */
-  async prove(key: string): Promise<void> {
+  async runProven(
+    script: Script,
+    keys: string[],
+    { args, touched }: { args: Argument[]; touched: string },
+  ): Promise<unknown> {
     const proven = this.#proven;
-    if (!proven || !this.readsAhead) return;
-    await this.#guard("prove", () => proven.write(key, ["HSET", key, "proven", 1]));
+    if (!proven) return this.run(script, keys, args);
+    const touch: Write = ["HSET", touched, "proven", 1];
+    const { reply } = await this.#guard(script.name, () =>
+      this.#known(script, (...words) =>
+        proven.write(touched, [...words, keys.length, ...keys, ...args], touch),
+      ),
+    );
+    return reply;
   }
 
   /** Whether a read may show what is not as safe as is wanted: replicas get a write after it can be read. */
@@ -188,6 +201,7 @@ export class RedisStore {
 
   /** Ends the connections; calls in flight are answered first, as far as Redis answers. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#lookAgain.cancel();
     this.#watch?.close();
     if (this.ready) await this.#client.quit().catch(() => undefined);
@@ -198,7 +212,7 @@ export class RedisStore {
   /** Another Redis is the master of the group now. */
   #renew(): void {
     this.#journal.write("redis_master_switched");
-    if (this.#client instanceof Redis) this.#client.disconnect(true);
+    if (this.#client instanceof Redis) renew(this.#client);
     this.#proven?.renew();
     this.#bells?.renew();
   }

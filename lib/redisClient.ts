@@ -88,6 +88,23 @@ export function refreshSlots(client: RedisClient): void {
   if (client instanceof Cluster) client.refreshSlotsCache();
 }
 
+/** Connects anew: by now another Redis is to be found. */
+export function renew(line: Redis): void {
+  // One that is only being made asks for the way anyway, and a client of ioredis that is told to end meanwhile is at its
+  // end for good.
+  if (line.status === "ready" || line.status === "connect") line.disconnect(true);
+}
+
+/** Sees to it that a client that ends all the same, without being told to, begins again. */
+export function keepAlive(client: RedisClient, isWanted: () => boolean): void {
+  client.on("end", () => {
+    if (!isWanted()) return;
+    setTimeout(() => {
+      if (isWanted()) client.connect().catch(() => undefined);
+    }, limits.storeReconnectMaxMs);
+  });
+}
+
 /** Calls whenever a connection for commands is there anew. */
 export function onReady(client: RedisClient, callback: () => void): void {
   if (!(client instanceof Cluster)) return void client.on("ready", callback);

@@ -13,13 +13,15 @@ import {
   tailsSliceConvs,
 } from "./limits.ts";
 import type { Stored } from "./message.ts";
-import { type MessageId, compareIds, formatId, parseId, zeroId } from "./messageId.ts";
+import { type MessageId, compareIds, formatId, laterId, parseId, zeroId } from "./messageId.ts";
 import { Script, type Argument, type RedisStore } from "./redis.ts";
 
 const appendScript = new Script("append");
 const readScript = new Script("read");
 const seekScript = new Script("seek");
 const unreadScript = new Script("unread");
+
+type RangeCommand = "XRANGE" | "XREVRANGE";
 
 export interface NewMessage {
   sender: number;
@@ -122,7 +124,7 @@ export class SmsDao {
 
   /** The id of the newest message, zero when there is none. */
   async head(conv: StoredConv): Promise<MessageId> {
-    const [newest] = await this.#range("XREVRANGE", conv, "+", "-", 1);
+    const [newest] = await this.#read(conv, ["XREVRANGE", "+", "-", 1]);
     return newest?.id ?? zeroId;
   }
 
@@ -137,7 +139,7 @@ export class SmsDao {
     const args = [formatId(cursor), userId, most];
     const [head, unread] = (await this.#store.run(unreadScript, [logKey(conv)], args)) as [string, number];
     const id = idOf(head);
-    if (id.seq > 0) this.#seen(conv, id);
+    if (id.seq > 0 && !this.#store.readsAhead) this.#seen(conv, id);
     return { head: id, unread };
   }
 
@@ -170,43 +172,46 @@ export class SmsDao {
     return kept && start ? { kept: idOf(kept), start: idOf(start) } : null;
   }
 
+  /**
+   * Where replicas are waited for, a message can be read before they have it. One that is shown, lost with its Redis and
+   * said again by its sender would come twice: so what nobody could be answered for yet is read once more, with proof.
+   */
   async #range(
-    command: "XRANGE" | "XREVRANGE",
+    command: RangeCommand,
     conv: StoredConv,
     from: string,
     to: string,
     count: number,
   ): Promise<Entry[]> {
-    const json = (await this.#store.run(readScript, [logKey(conv)], [command, from, to, count])) as string;
-    const reply = JSON.parse(json) as [string, string[]][] | Record<string, never>;
-    const entries = Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
-    const newest = newestOf(entries);
-    const safe = newest && this.#store.readsAhead ? await this.#safeBefore(conv, newest.id) : null;
-    if (safe) {
-      // From the end on: the page is filled with what is before it.
-      if (command === "XREVRANGE") return this.#range(command, conv, formatId(safe), to, count);
-      return entries.filter(({ id }) => compareIds(id, safe) <= 0);
+    let entries = await this.#read(conv, [command, from, to, count]);
+    const safe = this.#safe.get(conv) ?? zeroId;
+    const isProven = !this.#store.readsAhead || compareIds(newestOf(entries), safe) <= 0;
+    if (!isProven) {
+      try {
+        entries = await this.#read(conv, [command, from, to, count], "proven");
+        this.#provenUpTo(conv, newestOf(entries));
+      } catch (error) {
+        // Who looks back from the end is shown what is safe; who reads on waits.
+        if (command === "XRANGE" || safe === zeroId) throw error;
+        return this.#read(conv, [command, formatId(safe), to, count]);
+      }
     }
-    if (newest) this.#seen(conv, newest.id);
+    if (entries.length > 0) this.#seen(conv, newestOf(entries));
     return entries;
   }
 
-  /**
-   * Up to where a log may be shown that was read up to `newest`; null: all of that. A message that is shown, lost with
-   * its Redis and said again by its sender would come twice: so nobody sees it before its sender could be told that it
-   * is stored.
-   */
-  async #safeBefore(conv: StoredConv, newest: MessageId): Promise<MessageId | null> {
-    const safe = this.#safe.get(conv);
-    if (safe && compareIds(newest, safe) <= 0) return null;
-    try {
-      await this.#store.prove(metaKey(conv));
-      this.#provenUpTo(conv, newest);
-      return null;
-    } catch {
-      // Where nothing is known yet (the server has just started) an old log is shown rather than none.
-      return this.#safe.get(conv) ?? null;
-    }
+  async #read(
+    conv: StoredConv,
+    args: [RangeCommand, from: string, to: string, count: number],
+    how: "proven" | "as it is" = "as it is",
+  ): Promise<Entry[]> {
+    const keys = [logKey(conv)];
+    const json =
+      how === "proven"
+        ? await this.#store.runProven(readScript, keys, { args, touched: metaKey(conv) })
+        : await this.#store.run(readScript, keys, args);
+    const reply = JSON.parse(String(json)) as [string, string[]][] | Record<string, never>;
+    return Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
   }
 
   #provenUpTo(conv: StoredConv, id: MessageId): void {
@@ -236,10 +241,10 @@ export class SmsDao {
   }
 }
 
-/** Whichever way they were read. */
-function newestOf(entries: Entry[]): Entry | undefined {
-  const [first, last] = [entries[0], entries.at(-1)];
-  return first && last && compareIds(first.id, last.id) > 0 ? first : last;
+/** Whichever way they were read; zero where there are none. */
+function newestOf(entries: Entry[]): MessageId {
+  const [first, last] = [entries[0]?.id ?? zeroId, entries.at(-1)?.id ?? zeroId];
+  return laterId(first, last);
 }
 
 function idOf(text: unknown): MessageId {

@@ -99,6 +99,11 @@ export class GroupMember {
     return new RegExp(`^${name}:(.*?)\r?$`, "m").exec(await this.client.info())?.[1] ?? "";
   }
 
+  /** Replicas that have all, and get what comes. */
+  async replicasOnline(): Promise<number> {
+    return [...(await this.client.info("replication")).matchAll(/^slave\d+:.*state=online/gm)].length;
+  }
+
   async end(): Promise<void> {
     this.client.disconnect();
     await this.kill();
@@ -228,7 +233,7 @@ async function isFollowed(master: GroupMember, members: GroupMember[]): Promise<
     if ((await member.info("master_port")) !== String(master.port)) return false;
     if ((await member.info("master_link_status")) !== "up") return false;
   }
-  return true;
+  return (await master.replicasOnline()) === members.length - 1;
 }
 
 export interface ClusterGroup {
@@ -340,8 +345,9 @@ async function isSettled(members: GroupMember[], masters: number): Promise<boole
     if (member.client.status !== "ready") return false;
     const info = String(await member.client.call("CLUSTER", "INFO"));
     if (!info.includes("cluster_state:ok") || !info.includes("cluster_slots_ok:16384")) return false;
-    if ((await member.info("role")) === "slave" && (await member.info("master_link_status")) !== "up")
-      return false;
+    const isMaster = (await member.info("role")) === "master";
+    if (!isMaster && (await member.info("master_link_status")) !== "up") return false;
+    if (isMaster && (await member.replicasOnline()) !== members.length / masters - 1) return false;
     const nodes = String(await member.client.call("CLUSTER", "NODES"))
       .trim()
       .split("\n");
