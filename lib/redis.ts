@@ -299,14 +299,13 @@ export class RedisStore {
  */
 export async function connectRedis(options: ConnectOptions): Promise<RedisStore> {
   const { address, journal, role, durability } = options;
-  const client = await connected(address, role, journal);
+  const store = new RedisStore(await connected(address, role, journal), options);
   try {
-    const store = new RedisStore(client, options);
     await store.look();
     if (durability) await store.assertDurability(durability);
     return store;
   } catch (error) {
-    client.disconnect();
+    await store.close();
     throw error;
   }
 }

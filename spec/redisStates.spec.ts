@@ -109,7 +109,7 @@ describe("what a Redis may answer", { concurrency: 4 }, () => {
     replica.signal("SIGSTOP");
     const first = attempt(alice);
     await until("the question", async () =>
-      /cmd=wait/.test(String(await master.client.call("CLIENT", "LIST"))),
+      /flags=b .*cmd=wait/.test(String(await master.client.call("CLIENT", "LIST"))),
     );
     await master.client.replicaof("127.0.0.1", 1);
     assert.equal(await first, 503);
