@@ -135,8 +135,12 @@ export async function exposition(all: MetricsJson[]): Promise<{ contentType: str
 /** What a process that has ended leaves behind: its counts still happened, so that no sum ever goes back. */
 export async function addEnded(before: MetricsJson, ended: MetricsJson): Promise<MetricsJson> {
   const { AggregatorRegistry } = await import("prom-client");
-  const lasting = ended.filter(({ type }) => type === "counter" || type === "histogram");
-  return jsonOf(AggregatorRegistry.aggregate([before, lasting]));
+  return jsonOf(AggregatorRegistry.aggregate([before, lastingOf(ended)]));
+}
+
+/** What stays true of a process that says nothing more: what happened, not how it is. */
+export function lastingOf(metrics: MetricsJson): MetricsJson {
+  return metrics.filter(({ type }) => type === "counter" || type === "histogram");
 }
 
 async function jsonOf(registry: Registry): Promise<MetricsJson> {

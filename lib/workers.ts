@@ -8,7 +8,7 @@ import cluster, { type Worker } from "node:cluster";
 import { type Clock, type Timer } from "./clock.ts";
 import type { Journal } from "./journal.ts";
 import * as limits from "./limits.ts";
-import { type MetricsJson, addEnded, exposition, openProcessMetrics } from "./metrics.ts";
+import { type MetricsJson, addEnded, exposition, lastingOf, openProcessMetrics } from "./metrics.ts";
 import type { OperatorView } from "./operatorPort.ts";
 import { type FromWorker, type Question, type ToWorker, assignmentEnv } from "./worker.ts";
 
@@ -117,8 +117,8 @@ export class Workers implements OperatorView {
     await Promise.all(
       this.#slots.map(async (slot) => {
         const answer = await this.#ask(slot, "metrics");
-        // One that is too busy to answer counts as it was: no sum goes back.
-        if (answer?.kind === "metrics") slot.metrics = answer.metrics;
+        // Of one that does not answer only what happened is told, so that no sum goes back and it is seen to be missing.
+        slot.metrics = answer?.kind === "metrics" ? answer.metrics : lastingOf(slot.metrics);
       }),
     );
     const all = [await this.#ownMetrics(), this.#replacedMetric(), await this.#ended];

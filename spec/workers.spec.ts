@@ -116,6 +116,11 @@ describe("a server of several processes", { concurrency: 3 }, () => {
     const before = await scrape(port);
     assert.equal(before.value("haiyu_messages_stored_total"), 2);
     const [victim = 0] = pids();
+    process.kill(victim, "SIGSTOP");
+    const hung = await scrape(port);
+    assert.equal(hung.value("haiyu_workers"), 1, "one that does not answer is seen to be missing");
+    assert.equal(hung.value("haiyu_messages_stored_total"), 2, "and what it did is not forgotten");
+    assert.equal(await state(port, "/readyz"), "200 ok");
     process.kill(victim, "SIGKILL");
     const lost = await inTime(
       "one connection to break",
