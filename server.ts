@@ -343,9 +343,8 @@ async function joinParts(
     await listener.drain(userMgr.all());
     follow.close();
     receipts.close();
-    await left;
-    await figures.close();
-    await cursorDao.close();
+    // All at once: each waits for Redis, which may be away.
+    await Promise.all([left, figures.close(), cursorDao.close()]);
     doorbell.close();
     await store.close();
     await privateRedis?.close();

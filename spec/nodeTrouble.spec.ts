@@ -90,6 +90,22 @@ describe("trouble of servers", { concurrency: true }, () => {
     assert.ok(goneMs > 5_000 && goneMs <= 20_000, `${goneMs} ms`);
   });
 
+  test("[X-2] SIGTERM while Redis does not answer and a reader does not read: exit code 0 within 10 s all the same", async () => {
+    const redis = await redisOfOwn();
+    const server = await spawned(redis.url);
+    const reader = await newUser(server.port, 91);
+    const speaker = await newUser(server.port, 92);
+    reader.socket.pause();
+    redis.process.kill("SIGSTOP");
+    speaker.say("SmsMes", { content: "on its way", mid: "m" });
+    const startMs = performance.now();
+    assert.equal(await server.kill("SIGTERM"), 0);
+    const lastedMs = performance.now() - startMs;
+    redis.process.kill("SIGCONT");
+    assert.ok(lastedMs < 10_000, `${lastedMs} ms`);
+    for (const client of [reader, speaker]) client.destroy();
+  });
+
   test("[P-2] all servers stopped for 12 s, as a machine that slept: nobody is told that anybody left", async () => {
     const redis = await redisOfOwn();
     const clock = new ManualClock();
