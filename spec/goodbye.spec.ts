@@ -127,6 +127,24 @@ test("[K-4] [X-2] a server that goes away: its clients come back one by one, and
   speaker.destroy();
 });
 
+test("[K-4] [X-2] [G-9] a server that goes away: a first-generation reader's cursor is stored as well", async () => {
+  const clock = new ManualClock();
+  const leaving = await startSpecServer({ redis, clock });
+  await registerUser(server.port, 250);
+  const legacy = await WireClient.login(leaving.port, { userId: 250, userPwd: "pw250", v: undefined });
+  const speaker = await newUser(server.port, 251);
+  const { id } = await speaker.ask("SmsMes", { content: "last words", mid: "m" }, "SmsResMes");
+  await legacy.next("SmsMes", ({ content }) => content === "last words");
+  // A round later the server knows that its bytes were taken.
+  await speaker.settled();
+  // Long enough ago for a reader that ends its side in good order, and not for the clock alone.
+  clock.advance(2_500);
+  await leaving.close();
+  assert.equal(await legacy.closed, "end");
+  assert.equal(await redis.client.hget("{u:250}:cursors", "legacy|all"), id);
+  speaker.destroy();
+});
+
 test("[K-4] a server that goes away is not held up by those who do not read", async () => {
   const clock = new ManualClock();
   const leaving = await startSpecServer({ redis, clock });
