@@ -442,15 +442,18 @@ async function main(): Promise<void> {
         ? startPrimary(options)
         : startAlone(options);
   // A signal may come before it has started: then it goes as soon as it has.
+  let inOrder = true;
   const handlers: StopHandlers = {
     stop: () =>
       void starting
         .then((server) => server.close())
         .then(
-          () => exit(0),
+          () => exit(inOrder ? 0 : 1),
           () => exit(1),
         ),
     stopNow: () => {
+      // What is cut short may come to its end by that, and has not ended in order.
+      inOrder = false;
       const abandoned = starting.then((server) => server.abandon()).catch(() => undefined);
       void Promise.race([abandoned, delay(systemClock, stopNowDeadlineMs)]).then(() => exit(1));
     },
