@@ -287,8 +287,11 @@ async function joinParts(
     if (!store.ready) return;
     void follow.missed();
     void presence.missed();
+    // Asked for user by user: once, when what is rung meanwhile is heard again.
+    if (!doorbell.hears) return;
+    void follow.sweepNow();
     void receipts.missed();
-    if (doorbell.hears) void userMgr.missed();
+    void userMgr.missed();
   };
   store.onTailsLacking(() => void smsDao.announceTails());
   store.onReady(() => {

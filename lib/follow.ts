@@ -106,7 +106,7 @@ export class Follow implements Reading {
     this.#sweep.close();
   }
 
-  /** Hints may have been missed, everywhere: looks at all that is followed, a part a turn. */
+  /** Hints may have been missed: looks at all that is followed, a part a turn. */
   async missed(): Promise<void> {
     this.#replay.forget();
     let inSlice = 0;
@@ -114,6 +114,10 @@ export class Follow implements Reading {
       this.rang(conv);
       if (++inSlice % limits.missedSliceConvs === 0) await delay(this.#clock, limits.missedSlicePauseMs);
     }
+  }
+
+  /** Looks for conversations that are not followed yet, for everybody who is here. */
+  async sweepNow(): Promise<void> {
     await this.#sweep.missed();
   }
 
