@@ -4,8 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type ClusterGroup, startCluster } from "./helpers/redisGroup.ts";
+import { type ClusterGroup, type GroupMember, startCluster } from "./helpers/redisGroup.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
+import { Talker, assertDenseIds, hearsAll, heardFrom, sendUntilStored } from "./helpers/throughFaults.ts";
+import { until } from "./helpers/wait.ts";
 import { newUser } from "./helpers/wireClient.ts";
 
 let cluster: ClusterGroup;
@@ -49,6 +51,131 @@ test("[R-10] on a Cluster everything works as on one Redis, across servers", asy
     sizes.every((size) => size > 0),
     `keys on every master: ${sizes.join(" ")}`,
   );
+  alice.destroy();
+  bob.destroy();
+});
+
+test("[R-10] [S-7] [D-9] slots that move while people talk: ASK, MOVED and TRYAGAIN are followed or waited out, doorbells move along", async () => {
+  const [alice, bob] = [await newUser(one.port, 101), await newUser(other.port, 102)];
+  const talkers = [new Talker(alice, "all", "a"), new Talker(alice, "u:102", "p")];
+  const said = (): number => Math.min(...talkers.map(({ lines }) => lines.length));
+  await until("some lines", () => said() > 5);
+  for (const key of ["{c:all}:log", "{u:102}:cursors", "{c:dm:101:102}:log", "users"]) await moveSlot(key);
+  const met = await errorsOf(...cluster.members);
+  for (const name of ["ASK", "MOVED", "TRYAGAIN"])
+    assert.ok(met.has(name), `${name} among ${[...met.keys()].join(" ")}`);
+  const then = said();
+  await until("lines after it", () => said() > then + 5, 20_000);
+  for (const talker of talkers) await talker.end();
+  for (const { longestMs } of talkers) assert.ok(longestMs < 5000, `answered after ${longestMs} ms`);
+  const [a, p] = talkers.map(({ contents }) => contents) as [string[], string[]];
+  await bob.hears("the last ones", () => [a, p].every((lines) => heardFrom(bob, 101).includes(lines.at(-1))));
+  for (const [conv, lines] of [
+    ["all", a],
+    ["u:101", p],
+  ] as const) {
+    const heard = bob.all("SmsMes").filter((sms) => sms.conv === conv && sms.userId === 101);
+    assert.deepEqual(
+      heard.map(({ content }) => content),
+      lines,
+    );
+  }
+  assert.deepEqual(bob.all("GapMes"), []);
+  // A doorbell whose slot has moved rings: the sweep of private conversations is half a minute away.
+  const ringing = performance.now();
+  await sendUntilStored(alice, { conv: "u:102", content: "ring", mid: "ring" });
+  await bob.hears("the ring", () => heardFrom(bob, 101).includes("ring"));
+  assert.ok(performance.now() - ringing < 5000, `heard after ${performance.now() - ringing} ms`);
+  alice.destroy();
+  bob.destroy();
+});
+
+/** Moves the slot of a key to the next master, key after key, with time for people to meet it half moved. */
+async function moveSlot(key: string): Promise<void> {
+  const from = await cluster.masterOf(key);
+  const masters = cluster.members.slice(0, 3);
+  const to = masters[(masters.indexOf(from) + 1) % 3] as GroupMember;
+  const slot = Number(await from.client.call("CLUSTER", "KEYSLOT", key));
+  const [fromId, toId] = [await cluster.id(from), await cluster.id(to)];
+  await to.client.call("CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
+  await from.client.call("CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
+  for (;;) {
+    const keys = (await from.client.call("CLUSTER", "GETKEYSINSLOT", slot, 1)) as string[];
+    if (keys.length === 0) break;
+    await from.client.call("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", ...keys);
+    // Somebody has met what is between by then.
+    const before = await refusals(from, to);
+    await until("somebody to be refused", async () => (await refusals(from, to)) > before, 300).catch(
+      () => undefined,
+    );
+  }
+  for (const member of [to, from, ...masters])
+    await member.client.call("CLUSTER", "SETSLOT", slot, "NODE", toId);
+}
+
+async function refusals(...members: GroupMember[]): Promise<number> {
+  const met = await errorsOf(...members);
+  return ["ASK", "MOVED", "TRYAGAIN"].reduce((sum, name) => sum + (met.get(name) ?? 0), 0);
+}
+
+/** How often each error was answered so far. */
+async function errorsOf(...members: GroupMember[]): Promise<Map<string, number>> {
+  const sums = new Map<string, number>();
+  for (const { client } of members) {
+    for (const [, name = "", count] of (await client.info("errorstats")).matchAll(
+      /^errorstat_(\w+):count=(\d+)/gm,
+    )) {
+      sums.set(name, (sums.get(name) ?? 0) + Number(count));
+    }
+  }
+  return sums;
+}
+
+test("[R-12] [R-11] a master that is killed: what was answered is there, other slots go on, the id of no message comes twice", async () => {
+  const server = await startSpecServer({ redis: cluster, durability: { grade: "replica", replicas: 1 } });
+  const [alice, bob] = [await newUser(server.port, 201), await newUser(server.port, 202)];
+  await cluster.settled();
+  const master = await cluster.masterOf("{c:all}:log");
+  const talker = new Talker(alice, "all", "a");
+  await until("some lines", () => talker.lines.length > 20);
+  await master.kill();
+  await until("another master", async () => (await cluster.masterOf("{c:all}:log")) !== master, 20_000);
+  await master.start();
+  const then = talker.lines.length;
+  await until("lines on the other master", () => talker.lines.length > then + 20, 20_000);
+  await talker.end();
+  assert.ok(talker.longestMs < 5000, `answered after ${talker.longestMs} ms`);
+  await hearsAll(bob, 201, talker.contents);
+  assertDenseIds(talker.lines.map(({ data }) => data.id));
+  assert.ok(
+    talker.lines.every(({ data }) => data.stored === "replica"),
+    "each has its replica",
+  );
+  alice.destroy();
+  bob.destroy();
+  await server.close();
+  await cluster.settled();
+});
+
+test("[S-7] [R-12] CLUSTERDOWN: with a master and its replica gone nothing is stored, connections stay, and it comes back", async () => {
+  const [alice, bob] = [await newUser(one.port, 301), await newUser(other.port, 302)];
+  const master = await cluster.masterOf("{c:all}:log");
+  const gone = [master, ...(await cluster.replicasOf(master))];
+  await Promise.all(gone.map((member) => member.kill()));
+  const rest = cluster.members.find((member) => !gone.includes(member));
+  await until("the Cluster to be down", async () =>
+    String(await rest?.client.call("CLUSTER", "INFO")).includes("cluster_state:fail"),
+  );
+  for (const conv of ["all", "u:302"]) {
+    const startMs = performance.now();
+    assert.equal((await alice.ask("SmsMes", { conv, content: "x", mid: conv }, "SmsResMes")).code, 503);
+    assert.ok(performance.now() - startMs < 5000, `answered after ${performance.now() - startMs} ms`);
+  }
+  await Promise.all(gone.map((member) => member.start()));
+  await cluster.settled();
+  for (const conv of ["all", "u:302"]) await sendUntilStored(alice, { conv, content: "x", mid: conv });
+  await bob.hears("both", () => heardFrom(bob, 301).length === 2);
+  assert.deepEqual([alice.isClosed, bob.isClosed], [false, false]);
   alice.destroy();
   bob.destroy();
 });

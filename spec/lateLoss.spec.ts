@@ -1,0 +1,94 @@
+/**
+ * lateLoss.spec: a replica takes over that lacks the last messages, and a server that had not seen them stores on over
+ * them before the one that had is back. The loss is announced all the same, with its count, and no id is given twice.
+ */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Gate } from "./helpers/gate.ts";
+import { GroupMember, freePort } from "./helpers/redisGroup.ts";
+import { scratchFolder } from "./helpers/scratch.ts";
+import { type SpecServer, startSpecServer } from "./helpers/server.ts";
+import { sendUntilStored } from "./helpers/throughFaults.ts";
+import { until } from "./helpers/wait.ts";
+import { WireClient, newUser } from "./helpers/wireClient.ts";
+
+const ends: (() => Promise<unknown>)[] = [];
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+const settings = { appendonly: "yes", appendfsync: "always", save: "", "repl-diskless-sync-delay": "0" };
+
+async function member(more: Record<string, string> = {}): Promise<GroupMember> {
+  const redis = new GroupMember(await freePort(), scratchFolder(), { ...settings, ...more });
+  await redis.start();
+  ends.push(() => redis.end());
+  return redis;
+}
+
+async function serverBehind(gate: Gate): Promise<SpecServer> {
+  const server = await startSpecServer({ redis: { url: `redis://127.0.0.1:${gate.port}` } });
+  ends.push(() => server.close());
+  return server;
+}
+
+const partsOf = (id: unknown): [epoch: number, seq: number] =>
+  String(id).split("-").map(Number) as [number, number];
+
+test("[R-12] [D-5] a tail that another server has stored over is announced with its count, to live readers and to late ones", async () => {
+  const old = await member();
+  const next = await member({ replicaof: `127.0.0.1 ${old.port}` });
+  await until("the replica", async () => (await old.replicasOnline()) === 1);
+  const [knowing, unknowing] = [await Gate.to(old.port), await Gate.to(old.port)];
+  const [one, other] = [await serverBehind(knowing), await serverBehind(unknowing)];
+  const alice = await newUser(one.port, 1);
+  const [bob, carol] = [await newUser(other.port, 2), await newUser(other.port, 3)];
+  const say = async (client: WireClient, content: string): Promise<string> =>
+    String((await sendUntilStored(client, { content, mid: content })).data.id);
+  const ids: string[] = [];
+  for (const content of ["1", "2", "3"]) ids.push(await say(alice, content));
+  for (const client of [bob, carol]) await client.next("SmsMes", ({ content }) => content === "3");
+
+  // From here on the replica gets nothing any more, and the other server sees nothing.
+  await until("all to be there", async () => (await next.client.xlen("{c:all}:log")) === 3);
+  await next.client.replicaof("NO", "ONE");
+  unknowing.refuse();
+  unknowing.cut();
+  for (const content of ["4", "5"]) ids.push(await say(alice, content));
+  await old.kill();
+  knowing.refuse();
+  knowing.cut();
+  for (const gate of [knowing, unknowing]) gate.retarget(next.port);
+  await unknowing.accept();
+  const over = await say(bob, "over");
+  assert.deepEqual(
+    [partsOf(over)[1], partsOf(over)[0] > partsOf(ids[4])[0]],
+    [4, true],
+    `${over} after ${ids[4]}`,
+  );
+
+  await knowing.accept();
+  await until("the loss to be told", async () => (await next.client.hget("{c:all}:meta", "floor")) === "6");
+  const last = await say(bob, "last");
+  assert.deepEqual(
+    [partsOf(last)[1], partsOf(last)[0] > partsOf(over)[0]],
+    [7, true],
+    `${last} after ${over}`,
+  );
+  const late = await WireClient.login(other.port, { userId: 3, userPwd: "pw3", device: "late" });
+  for (const reader of [carol, late]) {
+    await reader.next("SmsMes", ({ content }) => content === "last");
+    assert.deepEqual(
+      reader.all("SmsMes").map(({ content }) => content),
+      ["1", "2", "3", "over", "last"],
+    );
+    assert.deepEqual(reader.all("GapMes"), [
+      { conv: "all", after: over, before: last, count: 2, reason: "lost" },
+    ]);
+  }
+  // Told once, whoever else tells of it; and the sender's server goes on, too.
+  const more = await say(alice, "more");
+  assert.equal(partsOf(more)[1], 8);
+  assert.equal(new Set([...ids, over, last, more]).size, 8, "no id twice");
+  for (const client of [alice, bob, carol, late]) client.destroy();
+});
