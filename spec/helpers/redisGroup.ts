@@ -81,6 +81,12 @@ export class GroupMember {
     await inTime(`redis-server ${this.port}`, this.client.ping(), 20_000);
   }
 
+  /** Whether it can be asked: what is asked of one that is gone waits for its next life. */
+  get isThere(): boolean {
+    const ended = !this.child || this.child.exitCode !== null || this.child.signalCode !== null;
+    return !ended && this.client.status === "ready";
+  }
+
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const child = this.child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -226,10 +232,10 @@ async function knowReplicas(sentinels: GroupMember[], name: string, count: numbe
 }
 
 async function isFollowed(master: GroupMember, members: GroupMember[]): Promise<boolean> {
-  if (master.client.status !== "ready" || (await master.info("role")) !== "master") return false;
+  if (!master.isThere || (await master.info("role")) !== "master") return false;
   for (const member of members) {
     if (member === master) continue;
-    if (member.client.status !== "ready") return false;
+    if (!member.isThere) return false;
     if ((await member.info("master_port")) !== String(master.port)) return false;
     if ((await member.info("master_link_status")) !== "up") return false;
   }
@@ -309,7 +315,7 @@ export async function startCluster({
       .slice(masters)
       .map((member, index) => member.client.call("CLUSTER", "REPLICATE", ids[index % masters] ?? "")),
   );
-  const alive = (): GroupMember[] => members.filter(({ client }) => client.status === "ready");
+  const alive = (): GroupMember[] => members.filter(({ isThere }) => isThere);
   const byPort = (port: number): GroupMember => members.find((member) => member.port === port) as GroupMember;
   const group: ClusterGroup = {
     url: `${tls ? "rediss" : "redis"}+cluster://${password === undefined ? "" : `:${password}@`}${members.map(({ address }) => address).join(",")}`,
@@ -342,7 +348,7 @@ export async function startCluster({
 async function isSettled(members: GroupMember[], masters: number): Promise<boolean> {
   const epochs = new Set<string>();
   for (const member of members) {
-    if (member.client.status !== "ready") return false;
+    if (!member.isThere) return false;
     const info = String(await member.client.call("CLUSTER", "INFO"));
     if (!info.includes("cluster_state:ok") || !info.includes("cluster_slots_ok:16384")) return false;
     const isMaster = (await member.info("role")) === "master";
