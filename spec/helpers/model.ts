@@ -472,7 +472,12 @@ export class World {
           .map(({ id, content, userId }) => `${String(id)} ${String(userId)} ${String(content)}`);
       // What was trimmed after it was heard is in `heard` only.
       const relevant = (): string[] => heard().slice(-wanted.length || heard().length);
-      await client.hears(`${wanted.length} lines of ${conv}`, () => heard().length >= wanted.length);
+      // The last one too: lines that were trimmed since count among the heard, and another server's come when it rings.
+      const last = wanted.at(-1);
+      await client.hears(`${wanted.length} lines of ${conv}, ${last} the last`, () => {
+        const lines = heard();
+        return lines.length >= wanted.length && (last === undefined || lines.includes(last));
+      });
       await client.settled();
       const got = log.firstSeq > start + 1 ? relevant() : heard();
       if (wanted.length > 0 || log.firstSeq <= start + 1)
