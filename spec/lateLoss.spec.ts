@@ -92,3 +92,31 @@ test("[R-12] [D-5] a tail that another server has stored over is announced with 
   assert.equal(new Set([...ids, over, last, more]).size, 8, "no id twice");
   for (const client of [alice, bob, carol, late]) client.destroy();
 });
+
+test("[P-7] [R-12] a Redis that takes over without the last who came and left is told of them", async () => {
+  const old = await member();
+  const next = await member({ replicaof: `127.0.0.1 ${old.port}` });
+  await until("the replica", async () => (await old.replicasOnline()) === 1);
+  const gate = await Gate.to(old.port);
+  const server = await serverBehind(gate);
+  const [alice, leaver] = [await newUser(server.port, 1), await newUser(server.port, 2)];
+  const onlineIn = async (redis: GroupMember): Promise<string> =>
+    Object.keys(await redis.client.hgetall("{online}:users"))
+      .sort()
+      .join(" ");
+  await until("both to be counted", async () => (await onlineIn(next)) === "1 2");
+  await next.client.replicaof("NO", "ONE");
+  leaver.destroy();
+  const bob = await newUser(server.port, 3);
+  await until("who came and who left", async () => (await onlineIn(old)) === "1 3");
+  await old.kill();
+  gate.refuse();
+  gate.cut();
+  gate.retarget(next.port);
+  // Its accounts lack the newest one, too; who is logged in stays so.
+  await gate.accept();
+  await until("the same here", async () => (await onlineIn(next)) === "1 3");
+  assert.deepEqual([alice.isClosed, bob.isClosed], [false, false]);
+  alice.destroy();
+  bob.destroy();
+});
