@@ -43,18 +43,25 @@ test("[R-12] [D-5] a tail that another server has stored over is announced with 
   const [one, other] = [await serverBehind(knowing), await serverBehind(unknowing)];
   const alice = await newUser(one.port, 1);
   const [bob, carol] = [await newUser(other.port, 2), await newUser(other.port, 3)];
-  const say = async (client: WireClient, content: string): Promise<string> =>
-    String((await sendUntilStored(client, { content, mid: content })).data.id);
+  const dave = await newUser(one.port, 4);
+  const say = async (client: WireClient, content: string, conv = "all"): Promise<string> =>
+    String((await sendUntilStored(client, { conv, content, mid: content })).data.id);
   const ids: string[] = [];
   for (const content of ["1", "2", "3"]) ids.push(await say(alice, content));
+  await say(dave, "p1", "u:3");
   for (const client of [bob, carol]) await client.next("SmsMes", ({ content }) => content === "3");
 
   // From here on the replica gets nothing any more, and the other server sees nothing.
   await until("all to be there", async () => (await next.client.xlen("{c:all}:log")) === 3);
+  await until("the private one", async () => (await next.client.xlen("{c:dm:3:4}:log")) === 1);
   await next.client.replicaof("NO", "ONE");
   unknowing.refuse();
   unknowing.cut();
   for (const content of ["4", "5"]) ids.push(await say(alice, content));
+  await say(dave, "p2", "u:3");
+  // Nobody on that server reads this conversation any more.
+  dave.say("LogoutMes", {});
+  await dave.closed;
   await old.kill();
   knowing.refuse();
   knowing.cut();
@@ -67,7 +74,13 @@ test("[R-12] [D-5] a tail that another server has stored over is announced with 
     `${over} after ${ids[4]}`,
   );
 
+  await say(carol, "p.over", "u:4");
+
   await knowing.accept();
+  await until(
+    "a loss that nobody here reads of",
+    async () => (await next.client.hget("{c:dm:3:4}:meta", "floor")) === "3",
+  );
   await until("the loss to be told", async () => (await next.client.hget("{c:all}:meta", "floor")) === "6");
   const last = await say(bob, "last");
   assert.deepEqual(
@@ -78,8 +91,9 @@ test("[R-12] [D-5] a tail that another server has stored over is announced with 
   const late = await WireClient.login(other.port, { userId: 3, userPwd: "pw3", device: "late" });
   for (const reader of [carol, late]) {
     await reader.next("SmsMes", ({ content }) => content === "last");
+    const here = reader.all("SmsMes").filter(({ conv }) => conv === "all");
     assert.deepEqual(
-      reader.all("SmsMes").map(({ content }) => content),
+      here.map(({ content }) => content),
       ["1", "2", "3", "over", "last"],
     );
     assert.deepEqual(reader.all("GapMes"), [
