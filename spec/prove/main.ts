@@ -24,9 +24,8 @@ with what came. Exit code 0 only if nothing was lost, doubled, reordered, passed
   --sentinel      on a master with two replicas that three sentinels watch
   --cluster       on a Cluster of three masters with a replica each
                   with either of them masters are killed, stopped and relieved
-  --durability G  of the servers; what is lost has then to be nothing at all
-                  (replica with --sentinel and --cluster, else as safe as the Redis;
-                  none: lost messages have to be announced)
+  --durability G  of the servers: none (as safe as the Redis) or disk; of a group always
+                  replica: what it loses otherwise is announced, which is not judged here
   --seed S        the plan of faults, a number   (a new one each time; it is printed)
   --json FILE     writes all numbers there
   --host HOST --port PORT
@@ -72,8 +71,9 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
   if (values.sentinel && values.cluster) throw new Error("--sentinel and --cluster exclude each other");
   const redis = values.sentinel ? "sentinel" : values.cluster ? "cluster" : "one";
   const durability = values.durability ?? (redis === "one" ? "none" : "replica");
-  if (!["none", "disk", "replica"].includes(durability)) {
-    throw new Error(`--durability ${durability}: wanted none, disk or replica`);
+  const grades = redis === "one" ? ["none", "disk"] : ["replica"];
+  if (!grades.includes(durability)) {
+    throw new Error(`--durability ${durability}: wanted ${grades.join(" or ")}`);
   }
   const { host, port } = values;
   if (port !== undefined && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535)) {
