@@ -14,10 +14,30 @@ import { texts } from "./lib/lang.ts";
 import { clientExitDeadlineMs } from "./lib/limits.ts";
 import { runMenus } from "./lib/menus.ts";
 import { Pipe } from "./lib/pipe.ts";
+import type { ScriptName } from "./lib/scriptFlags.ts";
+import { runScript, scriptNamed } from "./lib/scripts.ts";
 import { stateFolder } from "./lib/stateFiles.ts";
 import { Terminal } from "./lib/terminal.ts";
 
+/** As a script calls it: `client.ts send …`. */
+async function runNamed(name: ScriptName): Promise<void> {
+  const { stdin: input, stdout: output, stderr: errors, env } = process;
+  const { ended, stop } = runScript(name, process.argv.slice(3), { input, output, errors, env });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      stop();
+      process.exit(128 + constants.signals[signal]);
+    });
+  }
+  process.exitCode = await ended;
+  // The goodbye is on its way; a server that does not answer it is not waited for, nor is an input that goes on.
+  input.destroy();
+  setTimeout(() => process.exit(), clientExitDeadlineMs).unref();
+}
+
 async function main(): Promise<void> {
+  const script = scriptNamed(process.argv[2]);
+  if (script) return runNamed(script);
   let options: ClientFlags | "help";
   try {
     options = parseClientArgs(process.argv.slice(2), process.env);

@@ -22,6 +22,7 @@ export const clientUsage = `haiyu client
   --lang LANG  zh or en              (from LC_ALL, LC_MESSAGES, LANG)
   --help       this text
 
+  From a script: client.ts send|tail|users|history|register …, each with a --help of its own.
   Without a terminal on stdin the menus work line by line.
 `;
 
@@ -41,7 +42,7 @@ export function parseClientArgs(args: string[], env: NodeJS.ProcessEnv): ClientF
 }
 
 /** Reads `[USER@]HOST[:PORT]`; an IPv6 address stands in brackets. Throws an Error of one line. */
-function parseTarget(target: string): { host: string; port: number; userId: number | null } {
+export function parseTarget(target: string): { host: string; port: number; userId: number | null } {
   const match = /^(?:([^@]*)@)?(\[[0-9a-fA-F:.]+\]|[^:@\s[\]]+)(?::(\d{1,5}))?$/.exec(target);
   const port = Number(match?.[3] ?? "8889");
   const userId = match?.[1] === undefined ? null : readUserId(match[1]);

@@ -1,6 +1,6 @@
 /**
  * soak: `npm run soak -- --minutes N [--seed S]` lets model.spec talk at random for that long; what fails prints its seed
- * and the smallest talk that still fails.
+ * and the smallest talk that still fails. Beside it scripts are killed 200 times.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -22,9 +22,13 @@ const env = {
   ...(values.seed !== undefined && { HAIYU_SEED: values.seed }),
 };
 const cwd = fileURLToPath(new URL("..", import.meta.url));
-const child = spawn(process.execPath, ["--import", "tsx", "--test", "spec/model.spec.ts"], {
-  cwd,
-  env,
-  stdio: "inherit",
-});
+const child = spawn(
+  process.execPath,
+  ["--import", "tsx", "--test", "spec/model.spec.ts", "spec/scriptKills.spec.ts"],
+  {
+    cwd,
+    env,
+    stdio: "inherit",
+  },
+);
 child.on("close", (code) => process.exit(code ?? 1));

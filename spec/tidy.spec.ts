@@ -75,6 +75,9 @@ const layers: Record<string, string[]> = {
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
     ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags"],
     ...["displayText", "lineEditor", "ask", "terminal", "pipe", "menus", "chatView"],
+    ...["scriptTexts", "scriptFlags", "scriptErrors", "scriptLogin", "passwordFile", "within", "inputLines"],
+    ...["lineWriter", "messageLine", "sendScript", "tail", "tailCursor", "tailScript", "historyScript"],
+    ...["usersScript", "registerScript", "scripts"],
   ],
 };
 const layerNames = Object.keys(layers);
