@@ -51,7 +51,7 @@ export class Connection implements Peer {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #decoder = new FrameDecoder(limits.framePreLoginMaxBytes);
-  readonly #pending: Pending[] = [];
+  #pending: Pending[] = [];
   #pendingBytes = 0;
   #alone = false;
   readonly #arrival = new Arrival();
@@ -312,6 +312,8 @@ export class Connection implements Peer {
       this.#pendingBytes -= first.bytes;
       this.#finish(first.answer);
     }
+    // Not the same list emptied: it would keep the room of its longest time, 150 bytes at least.
+    if (this.#pending.length === 0) this.#pending = [];
     if (this.#pending.length < before) this.#work();
   }
 

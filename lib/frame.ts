@@ -11,6 +11,8 @@ export class FrameError extends Error {
   override readonly name = "FrameError";
 }
 
+const nothing = Buffer.alloc(0);
+
 /**
  * Push bytes, pull payloads. Pulling is separate from pushing so that its owner can stop in the middle of a chunk
  * (a log-in is being answered) and change `maxBytes` before the next frame is looked at.
@@ -18,7 +20,7 @@ export class FrameError extends Error {
 export class FrameDecoder {
   /** Longest payload accepted by the next call of `next`, in bytes. */
   maxBytes: number;
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = nothing;
   #start = 0;
   #end = 0;
   #owned = false;
@@ -54,7 +56,10 @@ export class FrameDecoder {
     const payloadStart = this.#start + frameHeaderBytes;
     if (this.#end - payloadStart < length) return null;
     this.#start = payloadStart + length;
-    return this.#held.subarray(payloadStart, this.#start);
+    const payload = this.#held.subarray(payloadStart, this.#start);
+    // A connection that is silent keeps nothing of what it said last.
+    if (this.heldBytes === 0) this.#release();
+    return payload;
   }
 
   /** Bytes pushed and not yet pulled. Above 0 after `next` gave null: a frame has been started. */
@@ -65,6 +70,12 @@ export class FrameDecoder {
   /** Says that no byte follows. Throws FrameError when the end is inside a frame ([F-6]). */
   end(): void {
     if (this.heldBytes > 0) throw new FrameError(`end inside a frame, ${this.heldBytes} bytes of it came`);
+  }
+
+  #release(): void {
+    this.#held = nothing;
+    this.#start = this.#end = 0;
+    this.#owned = false;
   }
 
   /** Room for `bytes` more. New room is never carved out of old bytes, so views given out stay valid. */

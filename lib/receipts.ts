@@ -56,7 +56,7 @@ export class Receipts {
     const found = await Promise.all(convs.map((conv) => this.#read(session.userId, conv)));
     for (const [index, conv] of convs.entries()) {
       const id = found[index];
-      if (id) session.receipts.told.set(conv, id);
+      if (id) (session.receipts.told ??= new Map()).set(conv, id);
     }
     return found;
   }
@@ -133,7 +133,7 @@ export class Receipts {
       try {
         const peers = await smsDao.peersOf(userId, limits.loginConvsMax);
         const latest = peers.map((peer) => privateConv(userId, peer));
-        const convs = [...new Set([...session.receipts.told.keys(), ...latest])];
+        const convs = [...new Set([...(session.receipts.told?.keys() ?? []), ...latest])];
         const found = await Promise.all(convs.map((conv) => this.#read(userId, conv)));
         for (const [index, conv] of convs.entries()) {
           const id = found[index];
@@ -148,10 +148,11 @@ export class Receipts {
   }
 
   #tell(session: Session, conv: StoredConv, id: MessageId): void {
-    const { told, untold, live } = session.receipts;
-    const before = told.get(conv);
-    if (!live || session.closed || (before && compareIds(before, id) >= 0)) return;
-    told.set(conv, id);
+    const { receipts } = session;
+    const before = receipts.told?.get(conv);
+    if (!receipts.live || session.closed || (before && compareIds(before, id) >= 0)) return;
+    (receipts.told ??= new Map<StoredConv, MessageId>()).set(conv, id);
+    const untold = (receipts.untold ??= new Set<StoredConv>());
     untold.add(conv);
     // A slow one is told when it drains, once, however often it changed.
     if (untold.size === 1) {
@@ -163,11 +164,11 @@ export class Receipts {
 
   #write(session: Session): void {
     const { told, untold } = session.receipts;
-    const frames = [...untold].map((conv) => {
-      const id = formatId(told.get(conv) as MessageId);
+    session.receipts.untold = null;
+    const frames = [...(untold ?? [])].map((conv) => {
+      const id = formatId(told?.get(conv) as MessageId);
       return encodeServer("DeliveredMes", { conv: convFor(conv, session.userId), id });
     });
-    untold.clear();
     if (!session.closed) session.output.write(Buffer.concat(frames));
   }
 }

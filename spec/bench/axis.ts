@@ -16,6 +16,8 @@ export interface Bench {
   readonly minutes: number;
   /** Other systems that are to be measured too; each is started for one axis. */
   readonly peers: readonly Peer[];
+  /** Lines of axes that have no figures. */
+  readonly notes: string[];
   /** One line of progress. */
   say(text: string): void;
 }

@@ -30,7 +30,7 @@ export const loginAxis: Axis = {
   },
 };
 
-async function byToken(bench: Bench, users: number): Promise<void> {
+export async function byToken(bench: Bench, users: number): Promise<void> {
   const system = await startHaiyu({ users });
   try {
     const told = new Uint32Array(users);

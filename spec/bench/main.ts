@@ -14,6 +14,7 @@ import { growthAxis } from "./growthAxis.ts";
 import { idleAxis } from "./idleAxis.ts";
 import { ingestAxis } from "./ingestAxis.ts";
 import { loginAxis } from "./loginAxis.ts";
+import { nodesAxis } from "./nodesAxis.ts";
 import { allPeers } from "./peers.ts";
 import { fanoutPicture } from "./picture.ts";
 import { pinLoad } from "./pin.ts";
@@ -25,7 +26,7 @@ import { steadyAxis } from "./steadyAxis.ts";
 
 const axes: readonly Axis[] = [
   ...[fanoutAxis, rateAxis, halfAxis, privateAxis, ingestAxis, catchUpAxis, loginAxis],
-  ...[churnAxis, idleAxis, stalledAxis, growthAxis, steadyAxis],
+  ...[churnAxis, idleAxis, stalledAxis, growthAxis, nodesAxis, steadyAxis],
 ];
 
 const usage = `npm run bench -- [flags]
@@ -75,6 +76,7 @@ async function main(): Promise<void> {
     minutes: Number(minutes),
     quick,
     peers: values.peers ? allPeers.filter((peer) => peer.missing() === null) : [],
+    notes: [],
     say,
   };
   const pinned = pinLoad();
@@ -97,6 +99,7 @@ async function main(): Promise<void> {
       configuration,
     })),
     missing: lacking,
+    notes: bench.notes,
   };
   report(bench, facts, { whole: !quick && !named });
 }

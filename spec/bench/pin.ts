@@ -6,9 +6,10 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { tied } from "../helpers/scratch.ts";
 
-export type Core = "server" | "load";
+/** "any": all of them, which whoever starts from a pinned process has to ask for. */
+export type Core = "server" | "load" | "any";
 
-const numbers: Record<Core, string> = { server: "0", load: "1" };
+const numbers: Record<Core, string> = { server: "0", load: "1", any: "0,1" };
 
 /** Whether processes can be pinned here. */
 export function canPin(): boolean {

@@ -16,6 +16,8 @@ export interface RunFacts {
   command: string;
   /** Peers that took part: name and version, configuration. */
   peers: { name: string; version: string; configuration: string }[];
+  /** Lines of the axis nodes. */
+  notes: readonly string[];
   /** Peers that were asked for and are not there: how to get them. */
   missing: string[];
 }
@@ -81,6 +83,7 @@ export function resultsPage(figures: Figures, verdicts: readonly Verdict[], fact
     ),
     "## All figures\n\nMedian, lowest, highest of the repetitions.",
     table(["axis", "work", "system", "metric", "median", "lowest", "highest"], figureRows(figures)),
+    ...(facts.notes.length > 0 ? ["## More nodes", `\`\`\`text\n${facts.notes.join("\n")}\n\`\`\``] : []),
     ...(configurations.length > 0 ? ["## The others' configuration", ...configurations] : []),
     ...(missing.length > 0 ? [`## Not there\n\n${missing.map((line) => `- ${line}`).join("\n")}`] : []),
   ];
