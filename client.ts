@@ -9,11 +9,15 @@ import { fileURLToPath } from "node:url";
 import { type ClientFlags, clientUsage, parseClientArgs } from "./lib/clientFlags.ts";
 import { systemClock } from "./lib/clock.ts";
 import { claimDeviceName } from "./lib/deviceName.ts";
+import { exitCodes } from "./lib/exitCodes.ts";
 import { reasonOf } from "./lib/journal.ts";
 import { texts } from "./lib/lang.ts";
 import { clientExitDeadlineMs } from "./lib/limits.ts";
 import { runMenus } from "./lib/menus.ts";
+import { backgroundFromEnv, colorDepthOf } from "./lib/palette.ts";
 import { Pipe } from "./lib/pipe.ts";
+import { ScreenClient } from "./lib/screenClient.ts";
+import { ScreenTerminal, fitsScreen } from "./lib/screenTerminal.ts";
 import type { ScriptName } from "./lib/scriptFlags.ts";
 import { runScript, scriptNamed } from "./lib/scripts.ts";
 import { stateFolder } from "./lib/stateFiles.ts";
@@ -56,21 +60,27 @@ async function main(): Promise<void> {
   // Whoever read our output has gone: so do we.
   process.stdout.on("error", () => process.exit(0));
   const { stdin: input, stdout: output } = process;
-  const ask = input.isTTY && output.isTTY ? new Terminal({ input, output }) : new Pipe({ input, output });
-  const { lang, ...target } = options;
-  const device = claimDeviceName(process.env);
-  const outboxFolder = join(stateFolder(process.env), "outbox");
-  const code = await runMenus({
-    ask,
-    texts: texts[lang],
-    clock: systemClock,
-    device,
-    outboxFolder,
-    ...target,
-  });
-  ask.close();
+  const { lang, langIsFlag, plain, ...target } = options;
+  const common = { clock: systemClock, device: claimDeviceName(process.env), ...target };
+  const folder = stateFolder(process.env);
+  if (!plain && fitsScreen(input, output, process.env)) {
+    const terminal = new ScreenTerminal({ input, output, clock: systemClock });
+    const colors = { depth: colorDepthOf(process.env), background: backgroundFromEnv(process.env) };
+    const client = new ScreenClient({
+      ...{ ...common, terminal, colors },
+      ...{ lang: { lang, isFlag: langIsFlag }, stateFolder: folder },
+    });
+    const told = await client.run();
+    if (told !== "") output.write(`${told}\n`);
+    process.exitCode = exitCodes.done;
+  } else {
+    const ask = input.isTTY && output.isTTY ? new Terminal({ input, output }) : new Pipe({ input, output });
+    process.exitCode = await runMenus({
+      ...{ ...common, ask, texts: texts[lang], outboxFolder: join(folder, "outbox") },
+    });
+    ask.close();
+  }
   // The goodbye is on its way; a server that does not answer it is not waited for.
-  process.exitCode = code;
   setTimeout(() => process.exit(), clientExitDeadlineMs).unref();
 }
 

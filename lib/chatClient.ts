@@ -62,6 +62,8 @@ export interface ChatClientOptions {
   loginWaitMs?: number;
   /** False: the first end of the link is the end. */
   reconnect?: boolean;
+  /** True: a server that cannot be reached at the first time is tried again like any later time. */
+  patient?: boolean;
   /** False: only `ack` acknowledges. */
   autoAck?: boolean;
   clock?: Clock;
@@ -102,6 +104,9 @@ export class ChatClient {
   #heardBytes = 0;
   #silentMs = 0;
   #pings = 0;
+  #pingedAtMs = 0;
+  /** How long the last ping took to come back, behind all that was asked before it; null: none did on this link. */
+  lagMs: number | null = null;
   /** Who is online, as told; incomplete while the server only tells totals ([P-6]). */
   readonly online = new Map<number, string>();
   /** What the last log-in said. */
@@ -274,6 +279,9 @@ export class ChatClient {
         return this.#pages.answered("HistoryMes", message.fields);
       case "UsersResMes":
         return this.#pages.answered("UsersMes", message.fields);
+      case "PongMes":
+        if (message.fields.n === this.#pings) this.lagMs = this.#clock.monotonicMs() - this.#pingedAtMs;
+        return undefined;
       case "GoAwayMes":
         return this.#goAway(message.fields);
       case "ErrorMes":
@@ -343,12 +351,17 @@ export class ChatClient {
         else this.#silentMs = 0;
         this.#heardBytes = this.#link?.heardBytes ?? 0;
         if (this.#silentMs >= limits.clientSilenceMaxMs) this.#link?.destroy("silent");
-        else this.#link?.write(encodeClient("PingMes", { n: ++this.#pings }));
+        else this.#ping();
       }),
       this.#clock.every(limits.clientAckMs, () => {
         if (this.#options.autoAck !== false) this.acknowledge();
       }),
     ];
+  }
+
+  #ping(): void {
+    this.#pingedAtMs = this.#clock.monotonicMs();
+    this.#link?.write(encodeClient("PingMes", { n: ++this.#pings }));
   }
 
   #delivered(message: Delivered): void {
@@ -403,7 +416,7 @@ export class ChatClient {
 
   #lost(reason: string): void {
     if (this.#state.kind === "ended") return;
-    const first = this.info === null && this.#refusal === null;
+    const first = this.info === null && this.#refusal === null && this.#options.patient !== true;
     this.#refusal = null;
     const retriesPassword = reason === "token refused";
     this.#letGo(reason);
@@ -439,6 +452,7 @@ export class ChatClient {
     this.#privateAck?.cancel();
     this.#privateAck = null;
     this.#link = null;
+    this.lagMs = null;
     this.#sending.unlinked();
     this.#pages.failAll(reason);
   }

@@ -3,6 +3,7 @@
  * the commands (clause [C-2]). Everything of other people's is made harmless on its way to the screen ([C-4]).
  */
 import type { Ask } from "./ask.ts";
+import { readUserId } from "./askPerson.ts";
 import type { ChatClient, ClientState, Delivered, PresenceChange } from "./chatClient.ts";
 import { type Clock } from "./clock.ts";
 import { harmless } from "./displayText.ts";
@@ -281,12 +282,6 @@ export class ChatView {
       return null;
     }
   }
-}
-
-/** A user id as a person types it; null when it is none. */
-export function readUserId(text: string): number | null {
-  const id = /^[0-9]{1,16}$/.test(text.trim()) ? Number(text.trim()) : 0;
-  return id >= 1 && id <= limits.userIdMax ? id : null;
 }
 
 function userIdOf(conv: string): number {

@@ -1,7 +1,7 @@
 /**
  * clientFlags: the command line of client.ts (clause [X-1]).
  */
-import { readUserId } from "./chatView.ts";
+import { readUserId } from "./askPerson.ts";
 import { quoted, readFlags } from "./flags.ts";
 import { type Lang, langOf } from "./lang.ts";
 
@@ -11,6 +11,10 @@ export interface ClientFlags {
   /** Who logs in, where it was said. */
   userId: number | null;
   lang: Lang;
+  /** The language was said on the command line. */
+  langIsFlag: boolean;
+  /** Line by line, whatever the terminal can. */
+  plain: boolean;
 }
 
 export const clientUsage = `haiyu client
@@ -20,10 +24,11 @@ export const clientUsage = `haiyu client
   USER         user id to log in with
   HOST:PORT    the server            (127.0.0.1:8889)
   --lang LANG  zh or en              (from LC_ALL, LC_MESSAGES, LANG)
+  --plain      line by line, nothing is redrawn: for screen readers and logs
   --help       this text
 
   From a script: client.ts send|tail|users|history|register …, each with a --help of its own.
-  Without a terminal on stdin the menus work line by line.
+  On a terminal of 40 x 10 or more it takes the whole screen. Without one, or with TERM=dumb, it works line by line.
 `;
 
 const wantedTarget = "wanted one [USER@]HOST[:PORT]";
@@ -32,13 +37,18 @@ const wantedTarget = "wanted one [USER@]HOST[:PORT]";
 export function parseClientArgs(args: string[], env: NodeJS.ProcessEnv): ClientFlags | "help" {
   const { values, positionals } = readFlags(
     args,
-    { lang: { type: "string" }, help: { type: "boolean", default: false } },
+    {
+      lang: { type: "string" },
+      plain: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
     { positionalsMax: 1, wanted: wantedTarget },
   );
   if (values.help) return "help";
   const lang = langOf(values.lang, env);
   if (!lang) throw new Error(`--lang ${quoted(values.lang ?? "")}: wanted zh or en`);
-  return { ...parseTarget(positionals[0] ?? "127.0.0.1"), lang };
+  const target = parseTarget(positionals[0] ?? "127.0.0.1");
+  return { ...target, lang, langIsFlag: values.lang !== undefined, plain: values.plain ?? false };
 }
 
 /** Reads `[USER@]HOST[:PORT]`; an IPv6 address stands in brackets. Throws an Error of one line. */

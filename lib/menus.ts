@@ -3,8 +3,9 @@
  * send messages, message list, quit. A mistake gets one sentence and the question again ([C-6]).
  */
 import type { Ask } from "./ask.ts";
+import { askPassword, askUntil, askUserId, askUserName, readUserId } from "./askPerson.ts";
 import { ChatClient } from "./chatClient.ts";
-import { ChatView, readUserId } from "./chatView.ts";
+import { ChatView } from "./chatView.ts";
 import { type Clock } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { harmless } from "./displayText.ts";
@@ -65,56 +66,18 @@ async function chooseFrom(
   signal?: AbortSignal,
 ): Promise<number | null> {
   ask.print(menu.map((entry, index) => `  ${index + 1}. ${entry}`).join("\n"));
-  return askUntil(ask, texts.choose(menu.length), signal ? { signal } : {}, (line) => {
+  return askUntil(ask, { prompt: texts.choose(menu.length), ...(signal && { signal }) }, (line) => {
     const choice = Number(line.trim());
     const fits = /^[0-9]{1,2}$/.test(line.trim()) && choice >= 1 && choice <= menu.length;
     return fits ? choice : { wrong: texts.notAChoice(harmless(line.trim()).slice(0, 20), menu.length) };
   });
 }
 
-/** Asks until `read` is content; its sentence goes before the question is asked again. */
-async function askUntil<T extends string | number>(
-  ask: Ask,
-  prompt: string,
-  options: { secret?: boolean; signal?: AbortSignal },
-  read: (line: string) => T | { wrong: string },
-): Promise<T | null> {
-  for (;;) {
-    const line = await ask.ask(prompt, options);
-    if (line === null) return null;
-    const value = read(line);
-    if (typeof value !== "object") return value;
-    ask.print(value.wrong);
-  }
-}
-
-function askUserId({ ask, texts }: MenusOptions): Promise<number | null> {
-  return askUntil(ask, texts.askUserId, {}, (line) => readUserId(line) ?? { wrong: texts.badUserId });
-}
-
-function askPassword({ ask, texts }: MenusOptions): Promise<string | null> {
-  return askUntil(ask, texts.askPassword, { secret: true }, (line) => {
-    const bytes = Buffer.byteLength(line);
-    const fits = bytes > 0 && bytes <= limits.passwordMaxBytes;
-    return fits ? line : { wrong: texts.badPassword(limits.passwordMaxBytes) };
-  });
-}
-
-function askUserName({ ask, texts }: MenusOptions): Promise<string | null> {
-  return askUntil(ask, texts.askUserName, {}, (line) => {
-    const name = line.trim();
-    const length = [...name].length;
-    // What the screen would have to make harmless is no name.
-    const fits = length > 0 && length <= limits.userNameMaxCodePoints && harmless(name) === name;
-    return fits ? name : { wrong: texts.badUserName(limits.userNameMaxCodePoints) };
-  });
-}
-
 async function registerUser(options: MenusOptions): Promise<Talk> {
   const { ask, texts, host, port } = options;
-  const userId = await askUserId(options);
-  const userPwd = userId === null ? null : await askPassword(options);
-  const userName = userPwd === null ? null : await askUserName(options);
+  const userId = await askUserId(ask, texts);
+  const userPwd = userId === null ? null : await askPassword(ask, texts);
+  const userName = userPwd === null ? null : await askUserName(ask, texts);
   if (userId === null || userPwd === null || userName === null) return back;
   try {
     const { code, error } = await register({ host, port }, { userId, userPwd, userName }, options.clock);
@@ -129,8 +92,9 @@ async function registerUser(options: MenusOptions): Promise<Talk> {
 }
 
 async function logIn(options: MenusOptions, givenUserId: number | null): Promise<Talk> {
-  const userId = givenUserId ?? (await askUserId(options));
-  const password = userId === null ? null : await askPassword(options);
+  const { ask, texts } = options;
+  const userId = givenUserId ?? (await askUserId(ask, texts));
+  const password = userId === null ? null : await askPassword(ask, texts);
   if (userId === null || password === null) return { left: "quit", code: exitCodes.done };
   const outbox = openOutbox(options, userId);
   try {
@@ -227,7 +191,7 @@ async function readBack(
   { view, over }: { view: ChatView; over: AbortController },
 ): Promise<void> {
   const { signal } = over;
-  const conv = await askUntil(ask, texts.askHistory, { signal }, (line) => {
+  const conv = await askUntil(ask, { prompt: texts.askHistory, signal }, (line) => {
     if (line.trim() === "") return "all";
     const userId = readUserId(line);
     return userId === null ? { wrong: texts.badUserId } : `u:${userId}`;

@@ -2,7 +2,7 @@
  * scriptFlags: the command lines of client.ts's subcommands (clauses [C-30], [X-1]). What is wrong is refused before
  * anything is begun: ScriptError "usage", one line.
  */
-import { readUserId } from "./chatView.ts";
+import { readUserId } from "./askPerson.ts";
 import { parseTarget } from "./clientFlags.ts";
 import { ScriptError, exitCodes } from "./exitCodes.ts";
 import { quoted, readFlags, readNumber } from "./flags.ts";

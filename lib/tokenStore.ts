@@ -51,6 +51,34 @@ export class TokenStore {
     removeFile(this.#pathOf(of));
   }
 
+  /** Who logged in last on a server; null where nobody did, or they logged out. Never throws. */
+  lastUser(server: { host: string; port: number }): number | null {
+    try {
+      const userId = Number(readWhole(this.#lastPath(server)) ?? "");
+      return Number.isSafeInteger(userId) && userId > 0 ? userId : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Keeps who logged in last. Whether that could be done. */
+  remember(server: { host: string; port: number }, userId: number): boolean {
+    try {
+      writeWhole(this.#lastPath(server), `${userId}\n`);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  forgetUser(server: { host: string; port: number }): void {
+    removeFile(this.#lastPath(server));
+  }
+
+  #lastPath({ host, port }: { host: string; port: number }): string {
+    return join(this.#folder, `${accountName({ host, port, userId: 0 })}.last`);
+  }
+
   #pathOf({ device, ...account }: TokenOf): string {
     return join(this.#folder, `${accountName(account)}@${device}.token`);
   }

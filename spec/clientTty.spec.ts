@@ -31,7 +31,16 @@ after(async () => {
 /** client.ts on a terminal of its own. */
 function clientOn(target: string, env: NodeJS.ProcessEnv = {}, size = { columns: 80, rows: 24 }): Pty {
   const script = fileURLToPath(new URL("../client.ts", import.meta.url));
-  const command = [process.execPath, "--import", import.meta.resolve("tsx"), script, "--lang", "en", target];
+  const command = [
+    process.execPath,
+    "--import",
+    import.meta.resolve("tsx"),
+    script,
+    "--lang",
+    "en",
+    "--plain",
+    target,
+  ];
   return new Pty(command, { XDG_STATE_HOME: scratchFolder(), ...env }, size);
 }
 

@@ -1,17 +1,27 @@
 /**
- * pty: a command on a real pseudo-terminal, made by script(1) of util-linux: keys go in, all that the terminal would
- * show comes out. After the command its exit code and what stty says of the terminal are in the output too.
+ * pty: a command on a real pseudo-terminal (`@lydell/node-pty`), seen on a real terminal emulator: keys go in, what it
+ * shows comes out, as bytes and as a screen. After the command its exit code and what stty says of the terminal follow.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { tied } from "./scratch.ts";
+import { after } from "node:test";
+import { type IPty, spawn } from "@lydell/node-pty";
+import { tiedPid } from "./scratch.ts";
+import { ScreenTty } from "./screenTty.ts";
 import { inTime, until } from "./wait.ts";
 
 const fence = "stty told";
 
+// A spec that failed half-way must not keep its process, and so the whole run, alive.
+const open = new Set<IPty>();
+after(() => {
+  for (const pty of open) pty.kill("SIGKILL");
+});
+
 export class Pty {
   /** Everything the terminal was given so far. */
   out = "";
-  readonly #child: ChildProcess;
+  /** What is on its screen. */
+  readonly screen: ScreenTty;
+  readonly #pty: IPty;
   readonly #ended: Promise<void>;
   #read = 0;
 
@@ -19,28 +29,40 @@ export class Pty {
     const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
     // The command's pid is that of the inner shell, which becomes it.
     const inner = `echo "pid $$ here"; exec ${quoted}`.replaceAll("'", `'\\''`);
-    // Ctrl-C is the command's: the shell around it only notes it, and goes on to tell.
-    const line = `trap : INT; stty cols ${columns} rows ${rows}; sh -c '${inner}'; printf "\\ncode %s\\n" "$?"; stty -a; echo ${fence}`;
-    this.#child = tied(
-      spawn("script", ["-qfec", line, "/dev/null"], {
-        env: { ...process.env, SHELL: "/bin/sh", TERM: "xterm", ...env },
+    const line = `trap '' INT HUP TERM; (trap - INT HUP TERM; exec sh -c '${inner}'); printf "\\ncode %s\\n" "$?"; stty -a; echo ${fence}`;
+    this.screen = new ScreenTty({ columns, rows });
+    this.#pty = spawn("sh", ["-c", line], {
+      ...{ cols: columns, rows, name: env.TERM ?? "xterm-256color" },
+      env: definedOf({
+        ...process.env,
+        COLORTERM: undefined,
+        NO_COLOR: undefined,
+        TERM: "xterm-256color",
+        ...env,
       }),
-    );
-    this.#child.stdin?.on("error", () => undefined);
-    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.out += text));
-    this.#ended = new Promise((resolve, reject) => {
-      this.#child.once("close", () => resolve());
-      this.#child.once("error", (error: NodeJS.ErrnoException) => {
-        const missing = error.code === "ENOENT";
-        reject(missing ? new Error("script(1) is missing: apt-get install util-linux bsdutils") : error);
+    });
+    tiedPid(this.#pty.pid);
+    this.#pty.onData((text) => {
+      this.out += text;
+      this.screen.write(text);
+    });
+    open.add(this.#pty);
+    this.#ended = new Promise((resolve) => {
+      this.#pty.onExit(() => {
+        open.delete(this.#pty);
+        resolve();
       });
     });
-    this.#ended.catch(() => undefined);
   }
 
   /** Keys, as a person presses them. */
   press(keys: string): void {
-    this.#child.stdin?.write(keys);
+    this.#pty.write(keys);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#pty.resize(columns, rows);
+    this.screen.resize(columns, rows);
   }
 
   /** Waits until the terminal was given these, in this order, behind what was waited for before. */
@@ -60,6 +82,19 @@ export class Pty {
     }
   }
 
+  /** Waits until this is on the screen; gives its rows. */
+  async onScreen(what: string | RegExp): Promise<string[]> {
+    return until(`${String(what)} on the screen`, async () => {
+      await this.screen.settled();
+      const { lines } = this.screen;
+      const text = lines.join("\n");
+      // Blanks at the ends of rows are not seen.
+      return (typeof what === "string" ? text.includes(what.trimEnd()) : what.test(text)) ? lines : null;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}:\n${this.screen.lines.join("\n")}`);
+    });
+  }
+
   /** The process of the command. */
   async pid(): Promise<number> {
     const [, pid] = await until("the pid", () => /pid (\d+) here/.exec(this.out));
@@ -71,9 +106,15 @@ export class Pty {
     await until("the command to end", () => this.out.includes(`\n${fence}`), 20_000).catch((error: Error) => {
       throw new Error(`${error.message}, it showed ${JSON.stringify(this.out.slice(this.#read))}`);
     });
-    this.#child.stdin?.end();
-    await inTime("script(1) to end", this.#ended);
+    await inTime("the shell to end", this.#ended);
     const [, code = "", told = ""] = /\ncode (\d+)\r\n([\s\S]*)$/.exec(this.out) ?? [];
     return { code: Number(code), settings: told.split(/[\s;]+/) };
   }
+}
+
+function definedOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)) as Record<
+    string,
+    string
+  >;
 }

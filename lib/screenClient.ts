@@ -1,0 +1,294 @@
+/**
+ * screenClient: the full-screen client from its first question to its end: who one is (the log-in that is kept, or a
+ * password, or a registration), then the chat, and after `/logout` the questions again. It joins the parts; each of them
+ * knows nothing of the others.
+ */
+import { join } from "node:path";
+import { askPassword, askUntil, askUserId, askUserName, readUserId } from "./askPerson.ts";
+import { ChatClient, type ChatClientEvents, type ChatClientOptions } from "./chatClient.ts";
+import type { Clock } from "./clock.ts";
+import { codes } from "./codes.ts";
+import { harmless } from "./displayText.ts";
+import { reasonOf } from "./journal.ts";
+import { type Lang, type Texts, texts } from "./lang.ts";
+import { clientQuitLookMs, screenQuitWaitMs } from "./limits.ts";
+import { Outbox } from "./outbox.ts";
+import { type Background, type ColorDepth, backgroundOf, paletteFor } from "./palette.ts";
+import { ReadMarks } from "./readMarks.ts";
+import { register } from "./registration.ts";
+import { ScreenChat } from "./screenChat.ts";
+import { ScreenDialog } from "./screenDialog.ts";
+import type { ScreenTerminal } from "./screenTerminal.ts";
+import { type ScreenTexts, screenTexts } from "./screenTexts.ts";
+import { Settings } from "./settings.ts";
+import { accountName } from "./stateFiles.ts";
+import { TokenStore } from "./tokenStore.ts";
+
+export interface ScreenClientOptions {
+  terminal: ScreenTerminal;
+  clock: Clock;
+  host: string;
+  port: number;
+  /** Who logs in, where the command line said so. */
+  userId: number | null;
+  /** What the command line or the environment says; a language set by /lang goes before the environment's. */
+  lang: { lang: Lang; isFlag: boolean };
+  device: string;
+  stateFolder: string;
+  colors: { depth: ColorDepth; background: Background | null };
+}
+
+/** Who logs in and how. */
+type Credentials = { userId: number; token: string } | { userId: number; password: string };
+
+/** One run of the full-screen client. */
+export class ScreenClient {
+  readonly #options: ScreenClientOptions;
+  readonly #settings: Settings;
+  readonly #tokens: TokenStore;
+  readonly #dialog: ScreenDialog;
+  #lang: Lang;
+  #told: Background | null = null;
+  #chat: ScreenChat | null = null;
+
+  constructor(options: ScreenClientOptions) {
+    this.#options = options;
+    this.#settings = Settings.open(options.stateFolder);
+    this.#tokens = new TokenStore(options.stateFolder);
+    this.#lang = options.lang.isFlag ? options.lang.lang : (this.#settings.lang ?? options.lang.lang);
+    this.#dialog = new ScreenDialog({
+      terminal: options.terminal,
+      palette: () => this.#palette(),
+      title: () => `${this.#screenTexts.welcome} · ${this.#screenTexts.login.title}`,
+    });
+  }
+
+  /** Runs until the person quits, or the terminal is gone; it is given back then. What is still to be told, if anything. */
+  async run(): Promise<string> {
+    const { terminal, host, port } = this.#options;
+    terminal.open({
+      key: (event) => {
+        if (event.kind === "background") this.#learnBackground(event.rgb);
+        else if (this.#chat) this.#chat.key(event);
+        else this.#dialog.key(event);
+      },
+      changed: () => (this.#chat ? this.#chat.resized() : this.#dialog.refresh()),
+      ended: () => {
+        this.#dialog.close();
+        this.#chat?.leave("quit");
+      },
+    });
+    let userId = this.#options.userId ?? this.#tokens.lastUser({ host, port });
+    let told = "";
+    for (let credentials = this.#kept(userId); ;) {
+      credentials ??= await this.#ask(userId);
+      if (!credentials) break;
+      const left = await this.#talk(credentials);
+      ({ told } = left);
+      if (left.kind === "quit") break;
+      // Whoever logs out may be followed by somebody else.
+      if (left.kind === "logout") userId = this.#options.userId;
+      else userId = credentials.userId;
+      credentials = null;
+    }
+    terminal.close();
+    return told;
+  }
+
+  get #texts(): Texts {
+    return texts[this.#lang];
+  }
+
+  get #screenTexts(): ScreenTexts {
+    return screenTexts[this.#lang];
+  }
+
+  #palette(): ReturnType<typeof paletteFor> {
+    const { depth, background } = this.#options.colors;
+    const set = this.#settings.get("background");
+    return paletteFor(depth, set === "auto" ? (this.#told ?? background ?? "dark") : (set as Background));
+  }
+
+  #learnBackground(rgb: [number, number, number]): void {
+    this.#told = backgroundOf(rgb);
+    this.#chat?.setPalette(this.#palette());
+    if (!this.#chat) this.#dialog.refresh();
+  }
+
+  #kept(userId: number | null): Credentials | null {
+    const token = userId === null ? undefined : this.#tokens.read(this.#tokenOf(userId));
+    return userId === null || token === undefined ? null : { userId, token };
+  }
+
+  #tokenOf(userId: number): { host: string; port: number; userId: number; device: string } {
+    const { host, port, device } = this.#options;
+    return { host, port, userId, device };
+  }
+
+  /** Asks who it is; null: nobody any more. */
+  async #ask(given: number | null): Promise<Credentials | null> {
+    const { host, port } = this.#options;
+    const { login } = this.#screenTexts;
+    const dialog = this.#dialog;
+    if (given !== null) {
+      const password = await askPassword(dialog, this.#texts, `${given} · ${login.password}`);
+      return password === null ? null : { userId: given, password };
+    }
+    dialog.print(login.intro(`${host}:${port}`));
+    const userId = await askUntil(dialog, { prompt: login.userId }, (line) =>
+      line.trim() === "" ? 0 : (readUserId(line) ?? { wrong: this.#texts.badUserId }),
+    );
+    if (userId === 0) return this.#register();
+    const password = userId === null ? null : await askPassword(dialog, this.#texts, login.password);
+    return userId === null || password === null ? null : { userId, password };
+  }
+
+  async #register(): Promise<Credentials | null> {
+    const { host, port, clock } = this.#options;
+    const { login } = this.#screenTexts;
+    const dialog = this.#dialog;
+    const userId = await askUserId(dialog, this.#texts, login.newUserId);
+    if (userId === null) return null;
+    const userName = await askUserName(dialog, this.#texts, login.name);
+    if (userName === null) return null;
+    const password = await this.#newPassword();
+    if (password === null) return null;
+    dialog.print(login.working);
+    try {
+      const { code, error } = await register({ host, port }, { userId, userPwd: password, userName }, clock);
+      if (code === codes.ok) return { userId, password };
+      dialog.print(this.#texts.notRegistered(this.#texts.codes[code] ?? harmless(error)));
+    } catch (error) {
+      dialog.print(this.#texts.unreachable(`${host}:${port}`, harmless(reasonOf(error))));
+    }
+    return this.#ask(null);
+  }
+
+  async #newPassword(): Promise<string | null> {
+    const { login } = this.#screenTexts;
+    for (;;) {
+      const first = await askPassword(this.#dialog, this.#texts, login.newPassword);
+      const second = first === null ? null : await askPassword(this.#dialog, this.#texts, login.again);
+      if (first === null || second === null) return null;
+      if (first === second) return first;
+      this.#dialog.print(login.differ);
+    }
+  }
+
+  /** One log-in, until it is left. */
+  async #talk(credentials: Credentials): Promise<{ kind: "quit" | "logout" | "ended"; told: string }> {
+    const { terminal, clock, host, port, stateFolder } = this.#options;
+    const { userId } = credentials;
+    const account = accountName({ host, port, userId });
+    const outbox = this.#openOutbox(join(stateFolder, "outbox"), account);
+    const made: { client?: ChatClient } = {};
+    const connect = (events: ChatClientEvents): ChatClient =>
+      (made.client = this.#connect(credentials, outbox.box, events));
+    const chat = new ScreenChat(
+      {
+        ...{ terminal, clock, userId, server: `${host}:${port}`, lang: this.#lang, settings: this.#settings },
+        ...{ palette: this.#palette(), outbox: outbox.box, marks: new ReadMarks(stateFolder, account) },
+      },
+      connect,
+    );
+    const client = made.client;
+    if (!client) return { kind: "quit", told: "" };
+    if (outbox.why !== "") chat.note(this.#texts.noOutbox(harmless(outbox.why)), "warning");
+    chat.onSetting = () => chat.setPalette(this.#palette());
+    let isOver = false;
+    chat.onEnded = ({ reason, code }) => {
+      if (reason !== "refused" || code === codes.replaced) return;
+      isOver = true;
+      chat.leave("ended");
+    };
+    try {
+      if (!(await this.#logIn(client, credentials))) return { kind: "ended", told: "" };
+      this.#tokens.remember({ host, port }, userId);
+      this.#chat = chat;
+      const kind = await chat.run();
+      this.#lang = chat.lang;
+      if (kind === "ended" || isOver) {
+        this.#tokens.forget(this.#tokenOf(userId));
+        this.#dialog.clear();
+        this.#dialog.print(this.#screenTexts.login.tokenOver);
+        return { kind: "ended", told: "" };
+      }
+      await this.#waitForUnsent(client);
+      if (kind === "logout") this.#loggedOut(userId);
+      const told = client.unsent > 0 && outbox.box ? this.#texts.keptCount(client.unsent) : "";
+      return { kind, told };
+    } finally {
+      this.#chat = null;
+      client.logout();
+      outbox.box?.close();
+    }
+  }
+
+  /** With a kept log-in the chat is shown at once, whatever the link does; a password is tried first. */
+  async #logIn(client: ChatClient, credentials: Credentials): Promise<boolean> {
+    const { host, port } = this.#options;
+    const answered = client.login();
+    if ("token" in credentials) {
+      answered.catch(() => undefined);
+      return true;
+    }
+    this.#dialog.print(this.#screenTexts.login.working);
+    try {
+      const { code, error } = await answered;
+      if (code === codes.ok) return true;
+      this.#dialog.print(this.#texts.notLoggedIn(this.#texts.codes[code] ?? harmless(error)));
+    } catch (error) {
+      this.#dialog.print(this.#texts.unreachable(`${host}:${port}`, harmless(reasonOf(error))));
+    }
+    return false;
+  }
+
+  #connect(credentials: Credentials, outbox: Outbox | null, events: ChatClientEvents): ChatClient {
+    const { host, port, clock, device } = this.#options;
+    const { userId } = credentials;
+    const secret: Partial<ChatClientOptions> =
+      "token" in credentials
+        ? { token: credentials.token, patient: true }
+        : { password: credentials.password };
+    const client: ChatClient = new ChatClient({
+      ...{ host, port, userId, device, clock },
+      ...secret,
+      ...(outbox && { outbox }),
+      events: {
+        ...events,
+        state: (state) => {
+          if (state.kind === "online" && client.token !== undefined) {
+            this.#tokens.write(this.#tokenOf(userId), client.token);
+          }
+          events.state?.(state);
+        },
+      },
+    });
+    return client;
+  }
+
+  #openOutbox(folder: string, account: string): { box: Outbox | null; why: string } {
+    try {
+      return { box: Outbox.open({ folder, account, device: this.#options.device }), why: "" };
+    } catch (error) {
+      return { box: null, why: reasonOf(error) };
+    }
+  }
+
+  #loggedOut(userId: number): void {
+    const { host, port } = this.#options;
+    this.#tokens.forget(this.#tokenOf(userId));
+    this.#tokens.forgetUser({ host, port });
+    this.#dialog.clear();
+    this.#dialog.print(this.#screenTexts.loggedOut);
+  }
+
+  /** What was typed just now is still said; the rest is on disk. */
+  async #waitForUnsent(client: ChatClient): Promise<void> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + screenQuitWaitMs;
+    while (client.unsent > 0 && client.state.kind === "online" && clock.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => clock.after(clientQuitLookMs, resolve));
+    }
+  }
+}

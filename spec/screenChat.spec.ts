@@ -1,0 +1,380 @@
+/**
+ * screenChat.spec: what a person sees on the full screen, row by row, in every state of the link and of their messages.
+ */
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { Outbox } from "../lib/outbox.ts";
+import { screenTexts } from "../lib/screenTexts.ts";
+import { scratchFolder } from "./helpers/scratch.ts";
+import { Stage, closeStages, epoch } from "./helpers/screenStage.ts";
+
+const say = screenTexts.en;
+afterEach(closeStages);
+
+/** The row of the status bar. */
+function statusOf(stage: Stage): string {
+  return stage.lines.find((line) => /^ (connected|offline|connecting)/.test(line)) ?? "";
+}
+
+test("[C-26] the link's state is always in sight: connecting, connected, offline with both clocks, back; unsent, server, durability, lag", async () => {
+  const stage = new Stage();
+  await stage.settled();
+  assert.match(statusOf(stage), /^ connecting \| 127\.0\.0\.1:8889$/);
+  stage.log({ userId: 100, content: "hi" });
+  await stage.logIn();
+  assert.match(statusOf(stage), /^ connected \| 127\.0\.0\.1:8889$/);
+  stage.link.lagMs = 12.4;
+  await stage.type("hello\r");
+  assert.match(statusOf(stage), /^ connected \| 1 unsent \| 127\.0\.0\.1:8889 \| 12 ms$/);
+  await stage.stores("disk");
+  assert.match(statusOf(stage), /^ connected \| 127\.0\.0\.1:8889 \| disk \| 12 ms$/);
+  await stage.loseLink(4_000);
+  await stage.type("one\r", "two\r");
+  assert.match(
+    statusOf(stage),
+    /^ offline for 0 s, next try in 4 s \| 2 unsent \| 127\.0\.0\.1:8889 \| disk$/,
+  );
+  stage.clock.advance(3_000);
+  await stage.settled();
+  assert.match(statusOf(stage), /offline for 3 s, next try in 1 s/);
+  stage.clock.advance(9_000);
+  await stage.loseLink(8_000);
+  assert.match(statusOf(stage), /offline for 12 s, next try in 8 s/);
+  await stage.linkBack();
+  assert.match(statusOf(stage), /^ connected \| 2 unsent/);
+  assert.match(stage.text, /-- connected again \(after 13 s\)/);
+});
+
+test("[C-26] on a narrow screen the state and what is unsent stay, the rest goes first", async () => {
+  const stage = new Stage({ columns: 40, rows: 12 });
+  await stage.logIn();
+  await stage.loseLink(4_000);
+  await stage.type("x\r");
+  const row = stage.lines.at(-2) ?? "";
+  assert.match(row, /^ off 0s, try in 4s \| 1 unsent$/);
+});
+
+test("[C-27] a message of one's own shows what became of it: on disk, in memory, on disk there, on a replica", async () => {
+  const stage = new Stage();
+  await stage.logIn();
+  await stage.type("one\r", "two\r", "three\r");
+  const own = (): string[] => stage.lines.flatMap((line) => /│ \d\d:\d\d (.*)$/.exec(line)?.[1] ?? []);
+  assert.deepEqual(own(), ["… me: one", "… me: two", "… me: three"]);
+  await stage.stores("memory");
+  await stage.stores("disk");
+  await stage.stores("replica");
+  assert.deepEqual(own(), ["~ me: one", "✓ me: two", "✓+me: three"]);
+});
+
+test("[C-27] a refused message says why and stays; Alt-R sends it again, Alt-X drops it", async () => {
+  const folder = scratchFolder();
+  const outbox = Outbox.open({ folder, account: "stage", device: "d" });
+  const stage = new Stage({ outbox });
+  await stage.logIn();
+  await stage.type("/msg 999999 anybody?\r");
+  await stage.refuses(404);
+  assert.match(stage.text, /! me» anybody\?/);
+  assert.match(stage.words, /not sent: no such user · Alt-R sends it again · Alt-X drops/);
+  assert.match(statusOf(stage), /! 1 to decide/);
+  await stage.type("\u001br");
+  assert.equal(stage.link.sent.length, 1);
+  assert.match(stage.text, /… me» anybody\?/);
+  assert.doesNotMatch(stage.text, /not sent/);
+  await stage.refuses(404);
+  await stage.type("\u001bx");
+  assert.doesNotMatch(stage.text, /anybody/);
+  assert.doesNotMatch(statusOf(stage), /to decide/);
+  outbox.close();
+});
+
+test("[C-27] what an earlier client left on disk is there, and gets its fate", async () => {
+  const folder = scratchFolder();
+  const outbox = Outbox.open({ folder, account: "stage", device: "d" });
+  outbox.put({
+    mid: "old1",
+    conv: "all",
+    content: "said before the crash",
+    timeMs: Date.UTC(2026, 10, 24, 9, 30),
+  });
+  const stage = new Stage({ outbox });
+  await stage.settled();
+  assert.match(stage.text, /09:30 … me: said before the crash/);
+  await stage.logIn();
+  stage.events.restored?.(
+    { mid: "old1", conv: "all", content: "said before the crash" },
+    { kind: "stored", mid: "old1", id: `${epoch}-1`, time: Date.UTC(2026, 10, 24, 9, 42), stored: "disk" },
+  );
+  await stage.settled();
+  assert.match(stage.text, /09:42 ✓ me: said before the crash/);
+  assert.doesNotMatch(stage.text, /…/);
+  outbox.close();
+});
+
+test("[C-24] unread is counted for each conversation; Alt-A goes to private ones and mentions first; what mentions one is marked and rings", async () => {
+  const stage = new Stage();
+  stage.log({ conv: "u:100", userId: 100, content: "old" });
+  stage.log({ conv: "u:300", userId: 300, content: "旧的" });
+  await stage.logIn();
+  await stage.type("\u001b2");
+  assert.match(stage.text, /private with scott\(100\)/);
+  for (const content of ["one", "two", "@alice three"]) stage.hears({ userId: 300, content });
+  stage.hears({ conv: "u:300", userId: 300, content: "私下说" });
+  await stage.settled();
+  assert.equal(stage.tty.bells, 2, "the mention and the private one");
+  const sidebar = stage.lines.map((line) => line.slice(0, 20).trimEnd());
+  assert.ok(
+    sidebar.includes(" #everyone         @3") || sidebar.some((line) => /^ #everyone +@3$/.test(line)),
+    sidebar.join("\n"),
+  );
+  assert.ok(
+    stage.lines.some((line) => /^ @小海\(300\) +1│/.test(line)),
+    stage.text,
+  );
+  assert.match(statusOf(stage), /4 unread Alt-A/);
+  await stage.type("\u001ba");
+  assert.match(stage.text, /private with 小海\(300\)/);
+  await stage.type("\u001ba");
+  assert.match(stage.text, /everyone · 3 online/);
+  assert.match(stage.text, /@ 小海\(300\): @alice three/);
+  await stage.type("\u001ba");
+  assert.match(stage.text, /Nothing is unread/);
+  await stage.type("/set bell off\r");
+  stage.hears({ userId: 300, content: "alice?" });
+  await stage.settled();
+  assert.equal(stage.tty.bells, 2);
+});
+
+test('[C-24] "new since you left" stands where reading stopped, over restarts too', async () => {
+  const folder = scratchFolder();
+  const stage = new Stage({ folder });
+  stage.log({ userId: 100, content: "first" });
+  await stage.logIn();
+  await stage.type("/go 100\r");
+  stage.hears({ userId: 300, content: "second" });
+  await stage.type("\u001b1");
+  const at = (text: string): number => stage.lines.findIndex((line) => line.includes(text));
+  assert.ok(at("first") < at(say.newSince) && at(say.newSince) < at("second"), stage.text);
+  await stage.type("/go 100\r");
+  stage.hears({ userId: 300, content: "third" });
+  await stage.settled();
+  // Received, acknowledged, and not read: another client, with the same state folder, finds it unread.
+  stage.clock.advance(2_000);
+  stage.close();
+  const again = new Stage({ folder });
+  for (const content of ["first", "second", "third"]) again.log({ userId: 300, content });
+  await again.logIn();
+  const line = (text: string): number => again.lines.findIndex((row) => row.includes(text));
+  assert.ok(line("second") < line(say.newSince) && line(say.newSince) < line("third"), again.text);
+  assert.match(again.text, /while you were away/);
+});
+
+test("[C-28] scrolling back goes into the server's history without a seam, and down again", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 1_000; n++)
+    stage.log({ userId: 100, content: `line ${n}.`, agoMs: (1_000 - n) * 100 });
+  await stage.logIn();
+  assert.match(stage.text, /line 1000\./);
+  const seen = new Set<number>();
+  let lowest = 1_001;
+  for (let presses = 0; presses < 80 && lowest > 1; presses++) {
+    const shown = [...stage.text.matchAll(/line (\d+)\./g)].map(([, n]) => Number(n));
+    for (const [index, n] of shown.entries()) {
+      seen.add(n);
+      if (index > 0) assert.equal(n, (shown[index - 1] ?? 0) + 1, "in order");
+    }
+    assert.doesNotMatch(stage.text, /missing/);
+    lowest = Math.min(...shown);
+    await stage.type("\u001b[5~");
+  }
+  assert.equal(seen.size, 1_000);
+  assert.match(stage.text, /the beginning/);
+  stage.hears({ userId: 100, content: "a new one" });
+  await stage.settled();
+  assert.doesNotMatch(stage.text, /a new one/);
+  assert.match(stage.text, /↓ 1 new below · End/);
+  await stage.type("\u001b[F");
+  assert.match(stage.text, /a new one/);
+  assert.match(stage.lines.at(-2) ?? "", /connected/);
+});
+
+test("[C-28] a hole is counted, shown and filled; what was trimmed or lost stays in sight", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 10; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  await stage.logIn();
+  stage.link.holdsHistory = true;
+  for (const n of [11, 12, 13]) stage.log({ userId: 200, content: `from elsewhere ${n}.` });
+  stage.hears({ userId: 100, content: "line 14." });
+  await stage.settled();
+  assert.match(stage.text, /── 3 missing, fetching ──/);
+  stage.link.answerHistory();
+  await stage.settled();
+  assert.doesNotMatch(stage.text, /missing/);
+  assert.match(stage.text, /from elsewhere 11\..*from elsewhere 13\..*line 14\./s);
+  // Two that the server does not have any more.
+  const log = stage.link.logs.get("all") ?? [];
+  stage.log({ userId: 100, content: "lost 15." });
+  stage.log({ userId: 100, content: "lost 16." });
+  stage.hears({ userId: 100, content: "line 17." });
+  log.splice(14, 2);
+  await stage.settled();
+  assert.match(stage.text, /── 2 lost/);
+  await stage.loseLink();
+  stage.log({ userId: 100, content: "line 18." });
+  await stage.linkBack();
+  await stage.loseLink();
+  stage.hears({ userId: 100, content: "line 19." });
+  await stage.settled();
+  assert.match(stage.text, /── 1 missing, fetched when connected ──/);
+});
+
+test("[C-28] what the server trimmed at the beginning is told with its count", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 60; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  stage.link.logs.get("all")?.splice(0, 41);
+  await stage.logIn();
+  await stage.type("\u001b[5~", "\u001b[5~");
+  assert.match(stage.text, /── 41 trimmed ──/);
+  assert.match(stage.text, /line 42\./);
+});
+
+test("[C-29] comings and goings are one quiet line, each, or none", async () => {
+  const stage = new Stage();
+  await stage.logIn();
+  const change = (online: number[], offline: number[]): void => {
+    const came = online.map((userId) => ({ userId, userName: `user${userId}` }));
+    stage.events.presence?.({ online: came, offline, initial: false });
+  };
+  change([501, 502], []);
+  change([], [100]);
+  await stage.settled();
+  assert.match(stage.text, /-- \+user501\(501\) \+user502\(502\) −scott\(100\)/);
+  change(
+    Array.from({ length: 10 }, (_, index) => 510 + index),
+    [300, 501],
+  );
+  await stage.settled();
+  const notes = stage.lines.filter((line) => line.includes(" -- "));
+  assert.deepEqual(
+    notes.map((line) => /-- .*/.exec(line)?.[0]),
+    ["-- +12 −3 online"],
+  );
+  stage.hears({ userId: 100, content: "a word" });
+  change([530], []);
+  await stage.settled();
+  assert.equal(stage.lines.filter((line) => line.includes(" -- ")).length, 2, "behind a message a new line");
+  await stage.type("/set presence off\r");
+  change([531], []);
+  await stage.settled();
+  assert.doesNotMatch(stage.text, /531/);
+  await stage.type("/set presence all\r");
+  change([532], [530]);
+  await stage.settled();
+  assert.match(stage.text, /-- \+user532\(532\)\n.*-- −/);
+});
+
+test("[C-39] after an absence a digest tells who and how many, and reading begins at the first unread", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 100; n++) {
+    stage.log({ userId: 100, content: n === 60 || n === 70 ? `@alice line ${n}.` : `line ${n}.` });
+  }
+  for (let n = 1; n <= 4; n++) stage.log({ conv: "u:300", userId: 300, content: `私 ${n}` });
+  stage.log({ conv: "u:400", userId: 400, content: "hm" });
+  await stage.logIn({ read: { all: 43, "u:300": 2, "u:400": 0 } });
+  assert.match(stage.lines[1] ?? "", new RegExp(say.newSince));
+  assert.match(stage.lines[2] ?? "", /line 44\./);
+  await stage.type("\u001b[F");
+  assert.match(
+    stage.text,
+    /while you were away:\n.*3 private: 小海\(300\) 2, bob\(400\) 1\n.*everyone 57, 2 mention you/,
+  );
+});
+
+test("[C-40] /search finds Chinese and everything else page by page, tells how far it is, and stops at Esc", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 450; n++) {
+    stage.log({ userId: 100, content: n % 150 === 7 ? `第 ${n} 条：中文 Ünïcode ＡＢＣ` : `line ${n}.` });
+  }
+  stage.log({ conv: "u:300", userId: 300, content: "私下的中文" });
+  await stage.logIn();
+  await stage.type("/search 中文\r");
+  assert.match(stage.text, /search "中文"/);
+  assert.match(stage.text, /第 307 条.*第 157 条.*第 7 条.*小海\(300\) » 小海\(300\): 私下的中文/s);
+  assert.match(stage.text, /all 451 searched, 4 found/);
+  await stage.type("\u001b");
+  stage.clock.advance(100);
+  await stage.settled();
+  assert.doesNotMatch(stage.text, /searched/);
+  await stage.type("/search abc\r");
+  assert.match(stage.text, /3 found/);
+  await stage.type("/search line\r");
+  assert.match(stage.lines[0] ?? "", /447 found/);
+  stage.link.holdsHistory = true;
+  await stage.type("/search nothing of the kind\r");
+  assert.match(stage.lines[0] ?? "", /0 of 451 searched, 0 found/);
+  assert.match(stage.lines.at(-2) ?? "", /Esc stops/);
+  const asked = stage.link.asked.length;
+  await stage.type("\u001b");
+  stage.clock.advance(100);
+  stage.link.answerHistory();
+  await stage.settled();
+  assert.equal(stage.link.asked.length, asked, "no further page was asked for");
+});
+
+test("[C-40] /verify reads a conversation from end to end and tells holes, doubles, disorder and what differs", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 420; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  await stage.logIn();
+  await stage.type("/verify\r");
+  assert.match(
+    stage.words,
+    new RegExp(`420 messages, ${epoch}-1 to ${epoch}-420: numbers without a hole, none twice`),
+  );
+  const log = stage.link.logs.get("all") ?? [];
+  log.splice(100, 2);
+  Object.assign(log[0] ?? {}, { mid: "m419" });
+  Object.assign(log.at(-1) ?? {}, { content: "not what was said" });
+  await stage.type("/verify\r");
+  assert.match(stage.words, new RegExp(`2 missing between ${epoch}-100 and ${epoch}-103`));
+  assert.match(stage.words, new RegExp(`one message \\(m419\\) was stored twice: ${epoch}-1, ${epoch}-419`));
+  assert.match(stage.words, new RegExp(`${epoch}-420 is not the same here and on the server`));
+  assert.match(stage.text, /3 faults in all/);
+});
+
+test("[C-40] /why tells what became of a message: queued, stored and how, refused", async () => {
+  const stage = new Stage();
+  await stage.logIn();
+  await stage.type("/why\r");
+  assert.match(stage.text, /There is no message of yours here/);
+  await stage.type("one\r", "two\r");
+  await stage.stores("disk");
+  await stage.type("/why 2\r");
+  assert.match(stage.words, new RegExp(`stored it: id ${epoch}-1, synced to disk`));
+  await stage.type("/why\r");
+  assert.match(stage.text, /not answered yet \(connected\)/);
+  await stage.refuses(429);
+  await stage.type("/why\r");
+  assert.match(stage.text, /the server refused it: too often/);
+});
+
+test("[C-41] every text changes its language while running, /help lists every command, and hints go away when they have done their work", async () => {
+  const stage = new Stage({ hints: true });
+  await stage.logIn();
+  assert.match(stage.text, /Enter sends it to this conversation/);
+  await stage.type("hello\r");
+  assert.doesNotMatch(stage.text, /Enter sends it/);
+  assert.match(stage.text, /Alt-A goes to the next unread/);
+  await stage.type("\u001b[1;3B");
+  assert.match(stage.text, /\/help or F1/);
+  await stage.type("\u001bOP");
+  for (const name of Object.keys(say.about)) {
+    const shows = (): boolean => stage.lines.some((line) => line.includes(`/${name}`));
+    if (!shows()) await stage.type("\u001b[6~");
+    assert.ok(shows(), `/${name} in\n${stage.text}`);
+  }
+  await stage.type("/lang zh\r");
+  assert.match(stage.text, /大家 · 在线 3 人/);
+  assert.match(stage.text, /现在说中文/);
+  assert.match(stage.text, /已连接/);
+  await stage.type("/lang en\r");
+  assert.match(stage.text, /everyone · 3 online/);
+});
