@@ -18,7 +18,7 @@ export const churnAxis: Axis = {
   about: "presence: a tenth leaves and comes each second",
   async run(bench) {
     const each = members / 10;
-    const steps = bench.quick ? 3 : 5;
+    const steps = bench.quick ? 2 : 5;
     for (let repetition = 0; repetition < bench.repetitions; repetition++) {
       const users = members + steps * each;
       const system = await startHaiyu({ users });

@@ -100,8 +100,9 @@ async function byPassword(bench: Bench, count: number): Promise<void> {
       port: system.port,
       wireOf: (index, heard) => new HaiyuWire({ userId: firstUserId + index, heard, password: "password" }),
     });
-    const startMs = performance.now();
+    const [startMs, server] = [performance.now(), new Meter([system.pid])];
     await crowd.grow(count, 16);
+    const cpuMs = (server.cpu * 1000) / count;
     const perSecond = (count * 1000) / (performance.now() - startMs);
     crowd.leave();
     const loader = ["--import", import.meta.resolve("tsx")];
@@ -111,6 +112,7 @@ async function byPassword(bench: Bench, count: number): Promise<void> {
     const values = {
       "log-ins 1/s": perSecond,
       "argon2id alone 1/s": alonePerSecond,
+      "CPU of server per log-in ms": cpuMs,
       "part of argon2id alone x": perSecond / alonePerSecond,
     };
     bench.figures.add({ axis, work: passwordWork, system: system.name }, values);

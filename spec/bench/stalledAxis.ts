@@ -34,7 +34,8 @@ export const stalledAxis: Axis = {
         const rssBefore = rssBytes(system.pid);
         await crowd.grow(live + stalled);
         for (const member of crowd.members.slice(live)) member.socket.pause();
-        const beside = await saturate(crowd, system, drive);
+        // First the kernels' buffers of those who do not read fill up, and they are set aside.
+        const beside = await saturate(crowd, system, { ...drive, warmSeconds: bench.quick ? 2 : 12 });
         const besideValues = {
           ...valuesOf(beside),
           "RSS more MB": (rssBytes(system.pid) - rssBefore) / 1e6,
