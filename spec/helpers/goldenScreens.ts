@@ -1,0 +1,67 @@
+/**
+ * goldenScreens: the screens that are kept in fixtures/screens, made anew from one scene: the same at every run, since
+ * clock, ids and people are the scene's own.
+ */
+import { type Lang } from "../../lib/lang.ts";
+import type { Cell } from "./screenTty.ts";
+import { Stage } from "./screenStage.ts";
+
+export interface GoldenScreen {
+  name: string;
+  lines: string[];
+  cells: Cell[][];
+  cursor: { row: number; column: number };
+}
+
+const sizes = [
+  [40, 12],
+  [80, 24],
+  [120, 40],
+] as const;
+
+/** A scene of a morning: an absence, a talk, a private one, a refusal, a loss of the link. */
+async function scene(lang: Lang, [columns, rows]: readonly [number, number]): Promise<GoldenScreen[]> {
+  const stage = new Stage({ columns, rows, lang, depth: "true" });
+  const size = `${columns}x${rows}`;
+  const taken: GoldenScreen[] = [];
+  const take = (what: string): void => {
+    const { lines, cells, cursor } = stage.tty;
+    taken.push({ name: `${what}-${lang}-${size}`, lines, cells, cursor });
+  };
+  stage.log({ userId: 100, content: "see you tomorrow", agoMs: 15 * 3600_000 });
+  stage.log({ userId: 300, content: "早 👩‍🚀，今天发布吗？", agoMs: 50 * 60_000 });
+  stage.log({ userId: 100, content: "after the tests are green, @alice has the list", agoMs: 48 * 60_000 });
+  stage.log({ conv: "u:300", userId: 300, content: "我下午不在，有事先说", agoMs: 30 * 60_000 });
+  await stage.logIn({ read: { all: 1, "u:300": 0 } });
+  take("away");
+  await stage.type("good morning 🌅 the list is in the shared folder\r");
+  await stage.stores("disk");
+  stage.hears({ userId: 300, content: "收到，谢谢！" });
+  stage.events.presence?.({ online: [{ userId: 400, userName: "bob" }], offline: [100], initial: false });
+  await stage.settled();
+  await stage.type("/msg 300 三点以前都在\r");
+  await stage.stores("disk");
+  await stage.type("\u001b1", "two lines,\u001b\rhalf typed");
+  take("talk");
+  await stage.type("\u0003", "/help\r");
+  take("help");
+  await stage.type("\u001b");
+  stage.clock.advance(100);
+  await stage.loseLink(4_000);
+  await stage.type("said while the link is away\r");
+  take("offline");
+  stage.close();
+  return taken;
+}
+
+/** All of them. */
+export async function goldenScreens(): Promise<GoldenScreen[]> {
+  const all: GoldenScreen[] = [];
+  for (const lang of ["en", "zh"] as const) for (const size of sizes) all.push(...(await scene(lang, size)));
+  return all;
+}
+
+/** A screen as the text of its file: a frame of |, the cursor's place below. */
+export function goldenText({ lines, cursor }: GoldenScreen): string {
+  return `${lines.map((line) => `|${line}`).join("\n")}\ncursor ${cursor.row}:${cursor.column}\n`;
+}
