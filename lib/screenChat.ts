@@ -180,7 +180,7 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
       this.rooms.settled({ conv, content, timeMs }, outcome);
       this.#frames.request();
     });
-    if (room === this.rooms.current) this.#scroll = { kind: "end" };
+    if (room === this.rooms.current) this.#scrollTo("end");
     this.learn("send");
   }
 
