@@ -287,6 +287,13 @@ test("[C-39] after an absence a digest tells who and how many, and reading begin
     stage.text,
     /while you were away:\n.*3 private: 小海\(300\) 2, bob\(400\) 1\n.*everyone 57, 2 mention you/,
   );
+  await stage.type("\u001b[5~");
+  stage.hears({ userId: 100, content: "one more" });
+  await stage.settled();
+  assert.match(stage.text, /#everyone +1│/);
+  // Whoever says something is at the end, and has read what is above it.
+  await stage.type("here I am\r");
+  assert.doesNotMatch(stage.text, /#everyone +@?\d/);
 });
 
 test("[C-40] /search finds Chinese and everything else page by page, tells how far it is, and stops at Esc", async () => {
