@@ -6,8 +6,8 @@ import type { Lang } from "./lang.ts";
 
 const zhCommon = `
   USER@HOST:PORT        用户号、服务器、端口（8889）
-  --password-file FILE  密码在这个文件的第一行；别人能读的文件不用。没有它时用上次登录留下的令牌，
-                        再没有就在终端上问
+  --password-file FILE  密码在这个文件的第一行；别人能读的文件不用。没有它时用本机同一设备上次登录留下的
+                        令牌（每个游标文件、同时运行的每一个都是一台设备），再没有就在终端上问
   --timeout S           一步（登录、一条消息、一页）最多等 S 秒，0 = 一直等（30）
   --lang LANG           zh 或 en
   --help                这些说明
@@ -18,7 +18,8 @@ const zhCommon = `
 const enCommon = `
   USER@HOST:PORT        user id, server, port (8889)
   --password-file FILE  the password is the first line of this file; one that others can read is refused. Without it
-                        the token of the last log-in is used; without one it is asked for at a terminal
+                        the token of the same device's last log-in is used (each cursor file is one, and so is each
+                        of several at once); without one it is asked for at a terminal
   --timeout S           seconds a step (log-in, a message, a page) may take; 0 = for ever (30)
   --lang LANG           zh or en
   --help                this text

@@ -8,9 +8,11 @@ import { type ExitCode, ScriptError, exitCodes } from "./exitCodes.ts";
 import { runHistory } from "./historyScript.ts";
 import { harmless } from "./displayText.ts";
 import { reasonOf } from "./journal.ts";
+import { langOf } from "./lang.ts";
 import { LineWriter } from "./lineWriter.ts";
 import { runRegister } from "./registerScript.ts";
 import { type ScriptFlags, type ScriptName, parseScriptArgs, scriptNames } from "./scriptFlags.ts";
+import { scriptTexts } from "./scriptTexts.ts";
 import { runSend } from "./sendScript.ts";
 import { type TailWorld, runTail } from "./tailScript.ts";
 import { runUsers } from "./usersScript.ts";
@@ -33,8 +35,12 @@ export function runScript(
   { input, output, errors, env }: ScriptStreams & { env: NodeJS.ProcessEnv },
 ): { ended: Promise<ExitCode>; stop: () => void } {
   const callbacks: (() => void)[] = [];
+  let texts = scriptTexts[langOf(undefined, env) ?? "zh"];
+  let isTold = false;
   const told = (error: unknown): ExitCode => {
-    errors.write(`client.ts ${name}: ${harmless(reasonOf(error))}\n`);
+    // One line, whatever its end puts an end to.
+    if (!isTold) errors.write(`client.ts ${name}: ${harmless(reasonOf(error))}\n`);
+    isTold = true;
     return error instanceof ScriptError ? error.exitCode : exitCodes.failed;
   };
   const stop = (code: ExitCode = exitCodes.done): ExitCode => {
@@ -43,7 +49,8 @@ export function runScript(
       try {
         callback();
       } catch (error) {
-        code = told(error);
+        const later = told(error);
+        if (code === exitCodes.done) code = later;
       }
     }
     return code;
@@ -56,12 +63,15 @@ export function runScript(
       isOver = true;
       resolve(stop(error === undefined ? exitCodes.done : told(error)));
     };
-    const lines = new LineWriter(output, { closed: () => end(), failed: (error) => end(error) });
+    const notWritten = ({ code, message }: NodeJS.ErrnoException): void =>
+      end(new ScriptError(exitCodes.failed, texts.outputFailed(code ?? message)));
+    const lines = new LineWriter(output, { closed: () => end(), failed: notWritten });
     // Who has stopped reading our mistakes is told none.
     errors.on("error", () => undefined);
     const work = async (): Promise<void> => {
       const flags = parseScriptArgs(name, args, env);
       if (flags.name === "help") return lines.write(flags.help.trimEnd());
+      texts = flags.texts;
       const beforeExit = (callback: () => void): void => void callbacks.push(callback);
       await run(flags, { env, clock: systemClock, lines, beforeExit, input });
     };

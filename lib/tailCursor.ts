@@ -42,16 +42,17 @@ export class TailCursor {
 
   /** Takes the file. Throws ScriptError where it is in use, damaged, or of another account. */
   static open(path: string, account: string, texts: ScriptTexts): TailCursor {
+    const unusable = (error: unknown): ScriptError =>
+      new ScriptError(exitCodes.failed, texts.cursorNotWritten(path, codeOf(error)));
     let isFree: boolean;
-    let text: string | null;
     try {
       isFree = takeLock(lockOf(path));
-      text = isFree ? readWhole(path) : null;
     } catch (error) {
-      throw new ScriptError(exitCodes.failed, texts.cursorNotWritten(path, codeOf(error)));
+      throw unusable(error);
     }
     if (!isFree) throw new ScriptError(exitCodes.failed, texts.cursorInUse(path));
     try {
+      const text = readWhole(path);
       const found = text === null ? null : parse(text);
       // Never taken for a new one: it would begin now, and what came since would be passed over in silence.
       if (text !== null && !found) throw new ScriptError(exitCodes.failed, texts.cursorDamaged(path));
@@ -61,7 +62,7 @@ export class TailCursor {
       return new TailCursor(path, account, { texts, found });
     } catch (error) {
       releaseLock(lockOf(path));
-      throw error;
+      throw error instanceof ScriptError ? error : unusable(error);
     }
   }
 

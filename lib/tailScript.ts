@@ -71,7 +71,11 @@ function tailOf(
     startedMs,
     message: (message) => lines.write(messageLine(message, style)),
     gap: (gap) => lines.write(gapLine(gap, style)),
-    save: () => cursor?.save({ startedMs, positions }),
+    save: () => {
+      if (!cursor) return;
+      lines.sync();
+      cursor.save({ startedMs, positions });
+    },
     // Who goes on for ever waits for its server.
     inTime: (page) => (once ? within(page, pageTime) : page),
   });

@@ -3,7 +3,17 @@
  * (clauses [C-34] to [C-36], [C-38]). The script runs in this process; scriptKills.spec.ts has the one that is killed.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { after, before, test } from "node:test";
@@ -15,7 +25,7 @@ import { scriptTexts } from "../lib/scriptTexts.ts";
 import { Gate } from "./helpers/gate.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
-import { type Call, beginCall, call, passwordFile } from "./helpers/script.ts";
+import { type Call, beginCall, call, passwordFile, spawnClient } from "./helpers/script.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
 import { inTime, until } from "./helpers/wait.ts";
 import { type Data, WireClient, newUser, registerUser } from "./helpers/wireClient.ts";
@@ -341,6 +351,49 @@ test("[C-35] a file that is damaged, of another account, or in use is refused, a
   const nowhere = await call(["tail", at(1080), ...as(1080), "--cursor", "/proc/x/cursor"], { state });
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.err, /--cursor \/proc\/x\/cursor: cannot be written/);
+  const folder = scratchFolder();
+  const asFolder = await call(["tail", at(1080), ...as(1080), "--cursor", folder, "--once"], { state });
+  assert.deepEqual([asFolder.code, existsSync(`${folder}.pid`)], [1, false], "no lock is left behind");
+  assert.match(asFolder.err, /cannot be written \(EISDIR\)/);
+});
+
+test("[C-35] [C-30] a file that can no longer be written ends it, one line, one code; what was said comes again", async () => {
+  const alice = await newUser(server.port, 1085);
+  await registerUser(server.port, 1086);
+  const folder = join(scratchFolder(), "cursors");
+  mkdirSync(folder);
+  const args = [at(1086), ...as(1086), "--cursor", join(folder, "cursor")];
+  const tail = await listening(args, alice);
+  renameSync(folder, `${folder}.away`);
+  writeFileSync(folder, "in the place of its folder");
+  const id = await say(alice, "u:1086", "not kept");
+  const { code, err } = await inTime("the end", tail.ended);
+  assert.equal(code, 1);
+  assert.match(err, /^client.ts tail: --cursor [^\n]+: cannot be written \(ENOTDIR\)\n$/);
+  assert.ok(!alice.all("DeliveredMes").some((data) => data.id === id), "nor acknowledged");
+  rmSync(folder);
+  renameSync(`${folder}.away`, folder);
+  rmSync(join(folder, "cursor.pid"), { force: true });
+  const next = await call(["tail", ...args, "--json", "--once"]);
+  assert.deepEqual(contentsOf(next.out), ["not kept"]);
+});
+
+test("[C-35] [C-30] output that cannot be written ends it, one line; the file does not move", async () => {
+  const alice = await newUser(server.port, 1087);
+  await registerUser(server.port, 1088);
+  const path = newCursor();
+  const args = ["tail", at(1088), ...as(1088), "--json", "--once", "--conv", "1087", "--cursor", path];
+  assert.equal((await call([...args, "--since", "0-0"])).code, 0);
+  await say(alice, "u:1088", "nowhere to go");
+  const kept = readFileSync(path, "utf8");
+  const full = openSync("/dev/full", "w");
+  const state = scratchFolder();
+  const child = spawnClient(args, state, ["ignore", full, "pipe"]);
+  closeSync(full);
+  assert.equal(await inTime("the end", child.ended), 1);
+  assert.equal(child.output.err, "client.ts tail: cannot write the output (ENOSPC)\n");
+  assert.equal(readFileSync(path, "utf8"), kept);
+  assert.deepEqual(contentsOf((await call(args)).out), ["nowhere to go"]);
 });
 
 test("[C-38] a tail beside a person's terminal is another device, and is seen online; once is not", async () => {

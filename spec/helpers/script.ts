@@ -7,7 +7,7 @@ import { PassThrough, type Writable } from "node:stream";
 import { after } from "node:test";
 import { scriptNamed, runScript } from "../../lib/scripts.ts";
 import { scratchFolder } from "./scratch.ts";
-import { type SpawnedProcess, spawnScript } from "./server.ts";
+import { type SpawnOptions, type SpawnedProcess, spawnScript } from "./server.ts";
 import { inTime } from "./wait.ts";
 
 export interface Ended {
@@ -90,8 +90,13 @@ export async function call(args: string[], options: CallOptions = {}): Promise<E
 }
 
 /** A call as a real process; the state folder is the caller's. */
-export function spawnClient(args: string[], state: string): SpawnedProcess {
+export function spawnClient(
+  args: string[],
+  state: string,
+  stdio: SpawnOptions["stdio"] = "pipe",
+): SpawnedProcess {
   return spawnScript("client.ts", args, {
+    stdio,
     env: { XDG_STATE_HOME: state, LC_ALL: "", LC_MESSAGES: "", LANG: "en_US.UTF-8" },
   });
 }
