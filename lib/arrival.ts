@@ -3,7 +3,7 @@
  * it has asked already, bytes wait in the kernels of both sides; their answers are due by when they came, not by when
  * we look at them ([S-7]).
  */
-import { arrivalSettleMs, kernelBuffersMaxBytes, socketReadBytes } from "./limits.ts";
+import { arrivalQuietMs, arrivalSettleMs, kernelBuffersMaxBytes, socketReadBytes } from "./limits.ts";
 
 /** The arrivals of one connection. Times are monotonic ms. */
 export class Arrival {
@@ -11,6 +11,7 @@ export class Arrival {
   #sinceMs: number | null = null;
   #emptied = true;
   #resumedMs = -Infinity;
+  #readMs = -Infinity;
   /** What is read after `#markBytes` reach what kernels can hold came after `#markMs`. */
   #markMs = 0;
   #markBytes = 0;
@@ -18,7 +19,11 @@ export class Arrival {
   /** A chunk was read: when it came, at the earliest. */
   read(bytes: number, nowMs: number): number {
     // Right after a pause the other side is only beginning to refill what was read.
-    if (this.#emptied && nowMs - this.#resumedMs >= arrivalSettleMs) this.forget();
+    const isSettled = nowMs - this.#resumedMs >= arrivalSettleMs;
+    // What waits is read at once, unless the process itself was held up: where nothing was for long, nothing waited.
+    const isQuiet = nowMs - Math.max(this.#resumedMs, this.#readMs) >= arrivalQuietMs;
+    if (isQuiet || (isSettled && this.#emptied)) this.forget();
+    this.#readMs = nowMs;
     const cameMs = this.#sinceMs ?? nowMs;
     // A read that was cut short has left nothing behind.
     this.#emptied = bytes < socketReadBytes;

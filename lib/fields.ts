@@ -60,7 +60,13 @@ export function secret(minBytes: 0 | 1, maxBytes: number): Reader<string> {
 }
 
 // Controls, line separators and the bidi controls: a name with them can forge a line on another person's screen.
-const unfitForName = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/u;
+const unfitForName = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu;
+
+/** A name that was not checked when it was stored, as `personName` would have it; "" stays "". */
+export function madeFitForName(text: string, maxCodePoints: number): string {
+  const fit = text.toWellFormed().replace(unfitForName, "\ufffd");
+  return [...fit].slice(0, maxCodePoints).join("");
+}
 
 /** A name: 1 to maxCodePoints code points, no control characters. */
 export function personName(maxCodePoints: number): Reader<string> {
@@ -70,7 +76,7 @@ export function personName(maxCodePoints: number): Reader<string> {
     if ([...wellFormed.slice(0, 2 * maxCodePoints + 1)].length > maxCodePoints) {
       tooLong(path, `at most ${maxCodePoints} characters`);
     }
-    if (unfitForName.test(wellFormed)) refuse(path, "no control characters");
+    if (madeFitForName(wellFormed, maxCodePoints) !== wellFormed) refuse(path, "no control characters");
     return wellFormed;
   };
 }

@@ -65,6 +65,7 @@ export const socketReadBytes = 64 * 1024;
 /** What the kernels of both sides hold of one connection at most, by their usual settings. */
 export const kernelBuffersMaxBytes = 10 * 1024 * 1024;
 export const arrivalSettleMs = 250;
+export const arrivalQuietMs = 1_500;
 export const outputBacklogMaxBytes = 256 * 1024;
 export const proxyLineMaxBytes = 107;
 export const proxyHeaderMaxBytes = 2_048;

@@ -18,12 +18,16 @@ elseif record and record.expires >= now then
   previous = record.hash
 end
 if not record and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
-  -- The expiry is written at every log-in, so the earliest one belongs to the device unused for the longest time.
-  local oldest, oldestExpires
+  -- The expiry is written at every log-in, so of those who are not here the earliest one belongs to the device unused
+  -- for the longest time. One that is here is dropped only where all are.
+  local oldest, oldestExpires, oldestIsHere
   local all = redis.call('HGETALL', KEYS[1])
   for i = 1, #all, 2 do
     local expires = cjson.decode(all[i + 1]).expires
-    if not oldestExpires or expires < oldestExpires then oldest, oldestExpires = all[i], expires end
+    local isHere = string.sub(redis.call('HGET', KEYS[4], all[i]) or '', 1, 2) == 'on'
+    local isBefore = not oldest or (oldestIsHere and not isHere)
+      or (oldestIsHere == isHere and expires < oldestExpires)
+    if isBefore then oldest, oldestExpires, oldestIsHere = all[i], expires, isHere end
   end
   redis.call('HDEL', KEYS[1], oldest)
   local prefix = oldest .. '|'

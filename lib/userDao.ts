@@ -3,6 +3,7 @@
  * A record's password is either `pwd` (an argon2id string) or, in a record of the first generation, `userPwd` in
  * plain: two fields, so that a plain password that looks like a hash is never taken for one.
  */
+import { madeFitForName } from "./fields.ts";
 import { usersKey } from "./keys.ts";
 import { knownUsersMax, scanSliceUsers, sexMaxUnits, userNameMaxCodePoints } from "./limits.ts";
 import { Script, type RedisStore } from "./redis.ts";
@@ -97,7 +98,7 @@ function parseUser(userId: number, json: string): StoredUser | null {
   const textOf = (name: string): string => (typeof given[name] === "string" ? given[name] : "");
   const record = {
     userId,
-    userName: [...textOf("userName").toWellFormed()].slice(0, userNameMaxCodePoints).join(""),
+    userName: madeFitForName(textOf("userName"), userNameMaxCodePoints) || String(userId),
     sex: textOf("sex").slice(0, sexMaxUnits).toWellFormed(),
     pwd: textOf("pwd"),
     since: textOf("since"),

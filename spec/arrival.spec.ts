@@ -19,6 +19,17 @@ test("[S-7] what is read while nothing waits came just then, also after a pause 
   assert.equal(arrival.read(100, 20_000), 20_000);
 });
 
+test("[S-7] after a burst that ended with a pause, or with a full read, what comes later came just then", () => {
+  const paused = new Arrival();
+  assert.equal(paused.read(socketReadBytes, 0), 0);
+  paused.paused(10);
+  paused.resumed(300);
+  assert.equal(paused.read(100, 20_000), 20_000);
+  const full = new Arrival();
+  assert.equal(full.read(socketReadBytes, 0), 0);
+  assert.equal(full.read(100, 20_000), 20_000);
+});
+
 test("[S-7] what is read after a pause came when it began, until a read leaves nothing behind", () => {
   const arrival = new Arrival();
   assert.equal(arrival.read(socketReadBytes, 1000), 1000);

@@ -137,6 +137,28 @@ test("[L-5] the 17th device drops the one unused for the longest time, its token
   sender.destroy();
 });
 
+test("[L-5] a device that is logged in is not dropped, however long ago that was", async () => {
+  await registerUser(server.port, 3072);
+  const login = (device: string): Promise<WireClient> =>
+    WireClient.login(server.port, { userId: 3072, userPwd: "pw3072", device });
+  const here = await login("here");
+  const token = here.heard[0]?.data.token;
+  await until("it is noted", async () =>
+    ((await redis.client.hget("{u:3072}:seen", "here")) ?? "").startsWith("on"),
+  );
+  for (let n = 0; n < 16; n++) {
+    const client = await login(`d${n}`);
+    await client.end();
+    await until("it is noted", async () =>
+      ((await redis.client.hget("{u:3072}:seen", `d${n}`)) ?? "").startsWith("off"),
+    );
+  }
+  const named = await redis.client.hkeys("{u:3072}:tokens");
+  assert.ok(named.includes("here"), `kept: ${named.join(" ")}`);
+  here.destroy();
+  assert.equal((await attempt({ userId: 3072, v: 2, device: "here", token })).code, 200);
+});
+
 test("[L-5] absent device is default; legacy sessions are the device legacy", async () => {
   await registerUser(server.port, 3080);
   const { token } = await answerOf(3080);
