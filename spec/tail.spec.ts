@@ -3,6 +3,8 @@
  * (clauses [C-34] to [C-36], [C-38]). The script runs in this process; scriptKills.spec.ts has the one that is killed.
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -355,6 +357,25 @@ test("[C-35] a file that is damaged, of another account, or in use is refused, a
   const asFolder = await call(["tail", at(1080), ...as(1080), "--cursor", folder, "--once"], { state });
   assert.deepEqual([asFolder.code, existsSync(`${folder}.pid`)], [1, false], "no lock is left behind");
   assert.match(asFolder.err, /cannot be written \(EISDIR\)/);
+});
+
+test("[C-35] the file of a tail that was killed is free at once, though its parent has not looked", async () => {
+  await registerUser(server.port, 1084);
+  const path = newCursor();
+  // cat is the parent now, and never looks after its child.
+  const parent = spawn("sh", ["-c", "sh -c 'echo $$' & exec cat"], { stdio: ["pipe", "pipe", "ignore"] });
+  try {
+    const [pid] = (await once(parent.stdout, "data")) as [Buffer];
+    process.kill(Number(pid), 0);
+    writeFileSync(`${path}.pid`, String(Number(pid)));
+    const args = ["tail", at(1084), ...as(1084), "--cursor", path, "--once"];
+    const isFree = async (): Promise<boolean> => (await call(args)).code === 0;
+    await until("the file", isFree);
+    process.kill(Number(pid), 0);
+  } finally {
+    parent.stdin.end();
+  }
+  await once(parent, "close");
 });
 
 test("[C-35] [C-30] a file that can no longer be written ends it, one line, one code; what was said comes again", async () => {
