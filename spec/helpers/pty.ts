@@ -29,7 +29,7 @@ export class Pty {
     const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
     // The command's pid is that of the inner shell, which becomes it.
     const inner = `echo "pid $$ here"; exec ${quoted}`.replaceAll("'", `'\\''`);
-    const line = `trap '' INT HUP TERM; (trap - INT HUP TERM; exec sh -c '${inner}'); printf "\\ncode %s\\n" "$?"; stty -a; echo ${fence}`;
+    const line = `trap '' INT HUP TERM; (trap - INT HUP TERM; exec sh -c '${inner}'); printf "\\ncode %s\\n" "$?"; stty -a; echo ${fence}; stty sane; read -r answer`;
     this.screen = new ScreenTty({ columns, rows });
     this.#pty = spawn("sh", ["-c", line], {
       ...{ cols: columns, rows, name: env.TERM ?? "xterm-256color" },
@@ -106,6 +106,8 @@ export class Pty {
     await until("the command to end", () => this.out.includes(`\n${fence}`), 20_000).catch((error: Error) => {
       throw new Error(`${error.message}, it showed ${JSON.stringify(this.out.slice(this.#read))}`);
     });
+    // The shell stays until then: what it says at its very end, node-pty may lose.
+    this.press("\n");
     await inTime("the shell to end", this.#ended);
     const [, code = "", told = ""] = /\ncode (\d+)\r\n([\s\S]*)$/.exec(this.out) ?? [];
     return { code: Number(code), settings: told.split(/[\s;]+/) };
