@@ -38,6 +38,8 @@ export class CursorDao {
   readonly #timer: Timer;
   /** By user and field. */
   #pending = new Map<number, Map<string, Move>>();
+  /** What a flush has taken and Redis has not answered for yet: proven writes and reads go by different connections. */
+  #writing = new Map<number, Map<string, Move>>();
   #flushing: Promise<void> = Promise.resolve();
   #isScheduled = false;
 
@@ -55,10 +57,16 @@ export class CursorDao {
     const fields = convs.map((conv) => cursorField(device, conv));
     // A flush may begin while Redis is being asked: what it takes along counts, and what is collected meanwhile.
     const before = this.#pending.get(userId);
+    const writing = this.#writing.get(userId);
     const found = (await this.#store.call("HMGET", cursorsKey(userId), ...fields)) as (string | null)[];
     const pending = this.#pending.get(userId);
     return fields.map((field, index) => {
-      const known = [parseId(found[index] ?? ""), before?.get(field)?.id, pending?.get(field)?.id];
+      const known = [
+        parseId(found[index] ?? ""),
+        writing?.get(field)?.id,
+        before?.get(field)?.id,
+        pending?.get(field)?.id,
+      ];
       return known
         .filter((id) => id != null)
         .reduce<MessageId | null>((last, id) => (last ? laterId(last, id) : id), null);
@@ -87,7 +95,9 @@ export class CursorDao {
       const moves = this.#pending;
       if (moves.size === 0) return;
       this.#pending = new Map();
+      this.#writing = moves;
       await Promise.all([...moves].map(([userId, cursors]) => this.#write(userId, cursors)));
+      this.#writing = new Map();
     });
     return this.#flushing;
   }
@@ -113,7 +123,9 @@ export class CursorDao {
     let results: string[];
     try {
       const keys = [cursorsKey(userId), receivedKey(userId)];
-      results = (await this.#store.run(cursorsScript, keys, [acksKeptMax, ...args])) as string[];
+      // As safe as messages are: what a failover would lose is written again, to whoever is the master then.
+      const { reply } = await this.#store.keep(cursorsScript, keys, [acksKeptMax, ...args]);
+      results = reply as string[];
     } catch {
       this.#journal.write("cursors_kept_back", { userId, count: cursors.size });
       for (const [field, move] of cursors) this.#collect(userId, field, move);

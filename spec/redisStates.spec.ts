@@ -143,6 +143,23 @@ describe("what a Redis may answer", { concurrency: 4 }, () => {
     await storedOnce(alice, server, /WAIT fell short/);
   });
 
+  test("[R-11] [D-2] --durability replica: what is acknowledged while no replica has it is written again until one does", async () => {
+    const { master, replica } = await pair();
+    const server = await serve(master, "replica");
+    const alice = await newUser(server.port, 1);
+    const bob = await newUser(server.port, 2);
+    const { data } = await sendUntilStored(alice, { conv: "u:2", content: "1", mid: "1" });
+    await bob.hears("the message", () => bob.all("SmsMes").length > 0);
+    replica.signal("SIGSTOP");
+    bob.say("AckMes", { conv: "u:1", id: data.id });
+    await until("it to be kept back", async () =>
+      server.events.some(({ event }) => event === "cursors_kept_back"),
+    );
+    assert.deepEqual(alice.all("DeliveredMes"), []);
+    replica.signal("SIGCONT");
+    await alice.hears("that it was received", () => alice.all("DeliveredMes").length > 0);
+  });
+
   test("[R-11] --durability disk: no start without it, 503 from the moment on in which somebody takes it away", async () => {
     const redis = await member();
     const server = await serve(redis, "disk");
