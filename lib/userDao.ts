@@ -98,7 +98,7 @@ function parseUser(userId: number, json: string): StoredUser | null {
   const textOf = (name: string): string => (typeof given[name] === "string" ? given[name] : "");
   const record = {
     userId,
-    userName: madeFitForName(textOf("userName"), userNameMaxCodePoints) || String(userId),
+    userName: madeFitForName(textOf("userName"), userNameMaxCodePoints),
     sex: textOf("sex").slice(0, sexMaxUnits).toWellFormed(),
     pwd: textOf("pwd"),
     since: textOf("since"),

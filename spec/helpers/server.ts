@@ -5,6 +5,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../lib/clock.ts";
 import type { Journal, JournalFields } from "../../lib/journal.ts";
@@ -25,6 +26,10 @@ export interface SpecServer {
   readonly events: JournalEvent[];
   close(): Promise<void>;
 }
+
+// A spec that failed half-way must not keep its server, and so the whole run, alive.
+const open = new Set<() => Promise<void>>();
+after(() => Promise.all([...open].map((close) => close())));
 
 /** A server in this process, on a Redis of the spec's. */
 export async function startSpecServer({
@@ -68,7 +73,15 @@ export async function startSpecServer({
     trustProxy,
     ...(node !== undefined && { nodeName: node }),
   });
-  return { port, events, close };
+  open.add(close);
+  return {
+    port,
+    events,
+    close: () => {
+      open.delete(close);
+      return close();
+    },
+  };
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
