@@ -69,7 +69,9 @@ async function read(
   id: string,
   written: ManualClock = clock,
 ): Promise<void> {
-  await client.hears(id, (heard) => heard.some(({ type, data }) => type === "SmsMes" && data.id === id));
+  // Ids of two conversations may be the same.
+  const isIt = ({ conv, id: heardId }: Data): boolean => conv === `u:${from}` && heardId === id;
+  await client.hears(id, (heard) => heard.some(({ type, data }) => type === "SmsMes" && isIt(data)));
   await ack(client, from, id, written);
 }
 
