@@ -27,6 +27,8 @@ export const loginField = (device: string): string => `${device}|`;
 export const onlineUsersKey = "{online}:users";
 export const onlineNodesKey = "{online}:nodes";
 export const onlineVersionKey = "{online}:version";
+/** Since when leases are looked at without a pause, by whatever node, and when last: "<ms>|<ms>" of Redis' clock. */
+export const onlineSweptKey = "{online}:swept";
 /** Hash: node -> replication id of the Redis that it registered its users with. */
 export const onlineReplidsKey = "{online}:replids";
 /** Prefix of the hash of one node; the presence scripts add the node's name. */

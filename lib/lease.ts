@@ -1,7 +1,7 @@
 /**
  * lease: this node's place among the nodes that count who is online. It is renewed by a beat; a node that was gone
- * registers anew. It takes out nodes whose own has run out, but only after it has held this one unbroken: an outage of
- * Redis, or a machine that slept, empties nothing ([P-7]).
+ * registers anew. Nodes whose own has run out are taken out by a sweep. Whether one has is for Redis alone to say: an
+ * outage of it, or a machine that slept, empties nothing ([P-7], presenceSweep.lua).
  */
 import { hasEnded } from "./nodeName.ts";
 import type { Clock, Timer } from "./clock.ts";
@@ -13,7 +13,7 @@ export interface LeaseOptions {
   presenceDao: PresenceDao;
   clock: Clock;
   journal: Journal;
-  /** The lease was lost: register anew, then call `began`. */
+  /** The lease was lost: register anew. */
   lost: () => Promise<void>;
   /** The version of the list that is known here. */
   version: () => number;
@@ -24,9 +24,6 @@ export interface LeaseOptions {
 /** The lease of one node. */
 export class Lease {
   readonly #options: LeaseOptions;
-  /** Since when it is held unbroken; null: not known to be held. */
-  #sinceMs: number | null = null;
-  #renewedMs = 0;
   #timers: Timer[] = [];
 
   constructor(options: LeaseOptions) {
@@ -49,41 +46,25 @@ export class Lease {
     for (const timer of this.#timers) timer.cancel();
   }
 
-  /** The node has registered just now. */
-  began(): void {
-    this.#sinceMs = this.#renewedMs = this.#options.clock.monotonicMs();
-  }
-
   async #beat(): Promise<void> {
-    const { presenceDao, clock, lost, version, renewed } = this.#options;
+    const { presenceDao, lost, version, renewed } = this.#options;
     const before = version();
     try {
       const result = await presenceDao.beat([]);
       if (result) await renewed(result.version, before);
       else await lost();
-      this.#forgetStopped();
-      const nowMs = clock.monotonicMs();
-      this.#sinceMs ??= nowMs;
-      this.#renewedMs = nowMs;
     } catch {
-      this.#sinceMs = null;
+      // The next beat comes soon; a lease that has run out by then is made anew.
     }
   }
 
   async #sweep(): Promise<void> {
-    const { presenceDao, clock, journal } = this.#options;
-    this.#forgetStopped();
-    if (this.#sinceMs === null || clock.monotonicMs() - this.#sinceMs < limits.leaseMs) return;
+    const { presenceDao, journal } = this.#options;
     try {
       const dead = await presenceDao.sweep();
       if (dead.length > 0) journal.write("nodes_gone", { nodes: dead.join(" ") });
     } catch {
-      this.#sinceMs = null;
+      // The next one comes in a second.
     }
-  }
-
-  /** Who was stopped for long, with the machine and all its nodes perhaps, has first to renew its own. */
-  #forgetStopped(): void {
-    if (this.#options.clock.monotonicMs() - this.#renewedMs >= limits.leaseMs) this.#sinceMs = null;
   }
 }

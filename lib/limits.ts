@@ -143,6 +143,7 @@ export const knownUsersMax = 200_000;
 export const leaseMs = 10_000;
 export const leaseBeatMs = 3_000;
 export const leaseSweepMs = 1_000;
+export const leaseSweepGapMaxMs = 3_000;
 
 // The operator's view.
 export const figuresKeptMs = 15_000;
@@ -304,6 +305,8 @@ assertRelation(
   "a client that waits for its password longer than the server lets it wait",
 );
 assertRelation(leaseBeatMs * 3 < leaseMs, "three beats in a lease");
+assertRelation(leaseSweepMs < leaseSweepGapMaxMs, "a sweep comes before its absence is a gap");
+assertRelation(leaseSweepGapMaxMs + leaseBeatMs < leaseMs, "a gap that is none outlasts no lease");
 // A client waits up to half as long again as it was told.
 assertRelation(
   (restartRetryMs + restartSpreadMaxMs) * 1.5 < leaseMs,

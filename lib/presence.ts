@@ -259,7 +259,6 @@ export class PresenceBoard implements Presence {
       .filter(({ count }) => count > 0);
     await this.#dao.join(counts);
     await this.#resync();
-    this.#lease.began();
   }
 
   /** Reads the whole list; the difference is told like any change. */

@@ -7,11 +7,12 @@ import {
   onlineNodeKey,
   onlineNodesKey,
   onlineReplidsKey,
+  onlineSweptKey,
   onlineUsersKey,
   onlineVersionKey,
   presenceBell,
 } from "./keys.ts";
-import { leaseMs } from "./limits.ts";
+import { leaseMs, leaseSweepGapMaxMs } from "./limits.ts";
 import { Script, type Argument, type RedisStore } from "./redis.ts";
 
 const presenceScript = new Script("presence");
@@ -19,6 +20,7 @@ const sweepScript = new Script("presenceSweep");
 const leaveScript = new Script("presenceLeave");
 const readScript = new Script("presenceRead");
 const keys = [onlineUsersKey, onlineNodesKey, onlineVersionKey, onlineNodeKey, onlineReplidsKey];
+const sweptKeys = [...keys, onlineSweptKey];
 
 export interface PresenceCount {
   userId: number;
@@ -63,17 +65,15 @@ export class PresenceDao {
 
   /** The node goes in good order: its users count for one more lease, or no longer, when it is the last of all. */
   async leave(): Promise<void> {
-    const names = (await this.#store.run(leaveScript, keys, [this.#node, leaseMs, leftEnding])) as string[];
+    const args = [this.#node, leaseMs, leftEnding, leaseSweepGapMaxMs];
+    const names = (await this.#store.run(leaveScript, sweptKeys, args)) as string[];
     if (names.length > 0) await this.sweep(names);
   }
 
-  /** Takes out the nodes whose lease has run out, and those of `ended`; their names. */
+  /** Takes out the nodes whose lease has run out while somebody swept all the time, and those of `ended`; their names. */
   async sweep(ended: string[] = []): Promise<string[]> {
-    return (await this.#store.run(sweepScript, keys, [
-      presenceBell,
-      this.#store.publishCommand,
-      ...ended,
-    ])) as string[];
+    const args = [presenceBell, this.#store.publishCommand, leaseMs, leaseSweepGapMaxMs, ...ended];
+    return (await this.#store.run(sweepScript, sweptKeys, args)) as string[];
   }
 
   /** Names of all nodes that hold a lease. */

@@ -1,15 +1,28 @@
 -- presenceSweep: takes out nodes whose lease has run out, and nodes known to have ended, with their users.
 -- KEYS  1 {online}:users   2 {online}:nodes   3 {online}:version   4 prefix of the node hashes (same slot)
---       5 {online}:replids
--- ARGV  1 channel   2 command that publishes   then names of nodes known to have ended
+--       5 {online}:replids   6 {online}:swept
+-- ARGV  1 channel   2 command that publishes   3 lease in ms   4 longest pause between two sweeps, of whatever node, in ms
+--       then names of nodes known to have ended
 -- returns the names of the nodes taken out
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('(%d', now))
-for i = 3, #ARGV do
-  -- Its score is still above now, or it would be in the list already.
-  local score = redis.call('ZSCORE', KEYS[2], ARGV[i])
-  if score and tonumber(score) >= now then dead[#dead + 1] = ARGV[i] end
+-- A Redis that stood still finds every lease run out, and sweeps that waited in its sockets, when it goes on; servers that
+-- slept together find the same. So leases count only where somebody has swept all the while, for as long as a lease ([P-7]).
+local sinceText, lastText = string.match(redis.call('GET', KEYS[6]) or '', '^(%d+)|(%d+)$')
+local since, last = tonumber(sinceText or now), tonumber(lastText or 0)
+if now - last > tonumber(ARGV[4]) or now < last then since = now end
+-- However many nodes sweep, a few writes a second do.
+if since == now or now - last > tonumber(ARGV[4]) / 6 then
+  redis.call('SET', KEYS[6], string.format('%d|%d', since, now))
+end
+local dead = {}
+if now - since >= tonumber(ARGV[3]) then
+  dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('(%d', now))
+end
+local isDead = {}
+for _, node in ipairs(dead) do isDead[node] = true end
+for i = 5, #ARGV do
+  if not isDead[ARGV[i]] and redis.call('ZSCORE', KEYS[2], ARGV[i]) then dead[#dead + 1] = ARGV[i] end
 end
 if #dead == 0 then return dead end
 local offline = {}

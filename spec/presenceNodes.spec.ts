@@ -3,16 +3,16 @@
  * for dead, an answer of Redis is overtaken by what was published after it (clause [P-2]).
  */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { hasEnded, newNodeName } from "../lib/nodeName.ts";
-import { connectRedis } from "../lib/redis.ts";
+import { type RedisStore, connectRedis } from "../lib/redis.ts";
 import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { PresenceBoard } from "../lib/presence.ts";
 import { PresenceDao } from "../lib/presenceDao.ts";
 import { Session } from "../lib/session.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type Told, came, left, toldOf } from "./helpers/online.ts";
-import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+import { type SpecRedis, startRedis, sweptSince } from "./helpers/redis.ts";
 import { type SpecServer, spawnServer, startSpecServer } from "./helpers/server.ts";
 import { until } from "./helpers/wait.ts";
 import { WireClient, newUser } from "./helpers/wireClient.ts";
@@ -67,6 +67,7 @@ test("[P-2] the users of a killed server are told as gone when its lease has run
   assert.deepEqual(toldOf(watcher, [4081]), [came(4081)], "it may be only slow");
   // As if 10 s had gone by for Redis, and for those who are alive.
   await redis.client.zadd("{online}:nodes", 1, node);
+  await sweptSince(redis.client);
   await until("to be told", () => {
     clock.advance(1000);
     return toldOf(watcher, [4081]).length === 2;
@@ -126,6 +127,7 @@ test("[P-8] [K-4] who is back on another server within a lease has not left when
   for (const userId of [4101, 4102]) assert.deepEqual(toldOf(watcher, [userId]), [came(userId)]);
   // As if 10 s had gone by for Redis, and for those who are alive.
   await redis.client.zadd("{online}:nodes", 1, "three.left");
+  await sweptSince(redis.client);
   await until("the lease to run out", () => {
     clock.advance(1000);
     return toldOf(watcher, [4102]).length === 2;
@@ -161,6 +163,7 @@ test("[P-2] a server that was taken for dead registers its sessions anew", async
   await hearsOf(watcher, 4091, came(4091));
   // What a sweep of another server does when this one was stopped for more than its lease.
   await redis.client.zadd("{online}:nodes", 1, "one");
+  await sweptSince(redis.client);
   const sweeper = new ManualClock();
   const third = await startSpecServer({ redis, clock: sweeper, node: "three" });
   await until("the sweep", async () => {
@@ -336,30 +339,63 @@ test("[P-2] a change that is still on its way at a beat is no hole; one that has
   await ownRedis.stop();
 });
 
-test("[P-7] [P-8] a node takes out others only after it has held its own lease unbroken for 10 s", async () => {
+describe("leases that ran out", () => {
+  let ownRedis: SpecRedis;
+  let store: RedisStore;
+  let dao: PresenceDao;
   const journal = { write: () => undefined };
-  const ownRedis = await startRedis();
-  const store = await connectRedis({ address: parseRedisUrl(ownRedis.url), journal, role: "spec" });
-  const dao = new HeldDao(store, "held");
-  const ownClock = new ManualClock();
-  const board = new PresenceBoard({ presenceDao: dao, clock: ownClock, journal });
-  await board.open();
-  await new PresenceDao(store, "other").join([{ userId: 1, count: 1, userName: "n" }]);
-  // As if nobody could renew anything for long: Redis was away.
-  await ownRedis.client.zadd("{online}:nodes", 1, "other");
-  const isThere = async (): Promise<boolean> =>
-    (await ownRedis.client.zscore("{online}:nodes", "other")) !== null;
-  for (let beat = 1; beat <= 3; beat++) {
-    for (let second = 1; second <= 3; second++) ownClock.advance(1000);
-    await until("the beat, and the sweeps before it", () => dao.beats === beat);
-    assert.ok(await isThere(), `it has been given ${3 * beat} s`);
-  }
-  await until("the other to be taken out", async () => {
-    ownClock.advance(1000);
-    return !(await isThere());
+  const nodes = (): Promise<string[]> => ownRedis.client.zrange("{online}:nodes", "0", "-1");
+
+  before(async () => {
+    ownRedis = await startRedis();
+    store = await connectRedis({ address: parseRedisUrl(ownRedis.url), journal, role: "spec" });
+    dao = new PresenceDao(store, "own");
   });
-  assert.equal(await ownRedis.client.hlen("{online}:users"), 0);
-  await board.leave();
-  await store.close();
-  await ownRedis.stop();
+  after(async () => {
+    await store.close();
+    await ownRedis.stop();
+  });
+  beforeEach(async () => {
+    await ownRedis.client.flushall();
+    for (const node of ["own", "other"]) {
+      await new PresenceDao(store, node).join([{ userId: 1, count: 1, userName: "n" }]);
+    }
+    // As if 10 s had gone by for both.
+    await ownRedis.client.zadd("{online}:nodes", 1, "own", 1, "other");
+  });
+
+  test("[P-7] take nobody out where nobody looked: sweeps that waited in a Redis that stood still", async () => {
+    await sweptSince(ownRedis.client, { lastMs: 3_100 });
+    // Those that waited come right behind one another.
+    assert.deepEqual(await dao.sweep(), []);
+    assert.deepEqual(await dao.sweep(), []);
+    await sweptSince(ownRedis.client, { sinceMs: 9_000 });
+    assert.deepEqual(await dao.sweep(), [], "not all the lease long");
+    assert.deepEqual(await nodes(), ["other", "own"]);
+    await sweptSince(ownRedis.client, { sinceMs: 10_000, lastMs: 2_000 });
+    assert.deepEqual(await dao.sweep(), ["other", "own"]);
+    assert.equal(await ownRedis.client.hlen("{online}:users"), 0);
+  });
+
+  test("[P-7] count neither in a Redis that nobody has swept yet nor where its clock went back", async () => {
+    assert.deepEqual(await dao.sweep(), []);
+    await sweptSince(ownRedis.client, { lastMs: -60_000 });
+    assert.deepEqual(await dao.sweep(), []);
+    const [since, last] = String(await ownRedis.client.get("{online}:swept")).split("|");
+    assert.equal(since, last, "it begins anew");
+  });
+
+  test("[P-8] of nodes known to have ended count at once", async () => {
+    assert.deepEqual(await dao.sweep(["other", "unknown"]), ["other"]);
+    assert.deepEqual(await nodes(), ["own"]);
+  });
+
+  test("[P-7] [P-8] are no reason for a node that leaves to take out those that it did not hear of", async () => {
+    await sweptSince(ownRedis.client, { lastMs: 12_000 });
+    await dao.leave();
+    assert.deepEqual((await nodes()).sort(), ["other", "own.left"]);
+    await sweptSince(ownRedis.client);
+    await new PresenceDao(store, "other").leave();
+    assert.deepEqual(await nodes(), [], "the last one of those that were looked at");
+  });
 });

@@ -56,3 +56,13 @@ export async function startRedis({
     },
   };
 }
+
+/** As if servers had looked at leases without a pause for the last `sinceMs`, and last `lastMs` ago ([P-7]). */
+export async function sweptSince(
+  client: Redis,
+  { sinceMs = 3_600_000, lastMs = 0 }: { sinceMs?: number; lastMs?: number } = {},
+): Promise<void> {
+  const [seconds, micros] = await client.time();
+  const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  await client.set("{online}:swept", `${nowMs - sinceMs}|${nowMs - lastMs}`);
+}
