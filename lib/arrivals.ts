@@ -2,34 +2,18 @@
  * arrivals: what the client says goes into the rooms. At first old messages arrive; when all that was missed is there,
  * or has taken too long, a digest says what it is, and reading begins. From then on mentions and private messages ring.
  */
-import type { ChatClient, ChatClientEvents, ClientState, PresenceChange } from "./chatClient.ts";
-import type { Clock, Timer } from "./clock.ts";
+import type { Chat } from "./chat.ts";
+import type { ChatClientEvents, ClientState, PresenceChange } from "./chatClient.ts";
+import type { Timer } from "./clock.ts";
 import { digestConvsMax, digestWaitMs } from "./limits.ts";
-import type { LinkStatus } from "./linkStatus.ts";
 import { compareIds, laterId, parseId, zeroId } from "./messageId.ts";
-import type { Room, RoomItem } from "./room.ts";
-import type { RoomFetch } from "./roomFetch.ts";
-import type { Rooms } from "./rooms.ts";
-import type { Settings } from "./settings.ts";
+import type { Room } from "./room.ts";
 
-export interface ArrivalsHost {
-  readonly client: Pick<ChatClient, "userId" | "info" | "online">;
-  readonly rooms: Rooms;
-  readonly settings: Settings;
-  readonly clock: Clock;
-  readonly link: LinkStatus;
-  readonly fetch: RoomFetch;
-  /** The person looks at the end of this room. */
-  isWatched(room: Room): boolean;
-  /** What is on the screen of a room that is not at its end. */
-  keptItem(room: Room): RoomItem | null;
-  ring(): void;
-  /** All that was missed is there. */
-  readingBegins(): void;
-  ended(state: ClientState & { kind: "ended" }): void;
-  /** Something is to be drawn, `marks`: and how far was read is to be kept. */
-  changed(what?: { marks: boolean }): void;
-}
+/** What of a chat they go into. */
+export type ArrivalsHost = Pick<
+  Chat,
+  "client" | "rooms" | "settings" | "clock" | "link" | "fetch" | "view" | "marksChanged"
+>;
 
 type Phase = { kind: "arriving"; until: Timer | null } | { kind: "reading" };
 
@@ -55,29 +39,30 @@ export class Arrivals {
     state: (state) => this.#linkChanged(state),
     message: (message) => {
       const { rooms } = this.#host;
-      const { room, message: made, isNew } = rooms.received(message, (one) => this.#host.isWatched(one));
+      const { room, message: made, isNew } = rooms.received(message, (one) => this.#host.view.isWatched(one));
       const isOthers = made.userId !== rooms.reader.userId;
       if (isNew && isOthers && this.isReading) this.#ring(room, made.mentions);
-      room.trim(this.#host.keptItem(room));
-      this.#host.changed({ marks: true });
+      room.trim(this.#host.view.keptItem(room));
+      this.#host.marksChanged();
+      this.#host.view.changed();
     },
     gap: ({ conv, after, before, count, reason }) => {
       const [from, to] = [parseId(after), parseId(before)];
       const room = this.#host.rooms.open(conv);
       if (from && to && reason === "skipped") room.skip(to, count);
       else if (from && to && reason !== "skipped") room.gone(from, to, reason);
-      this.#host.changed();
+      this.#host.view.changed();
     },
     delivered: ({ conv, id }) => {
       const room = this.#host.rooms.open(conv);
       room.deliveredTo = laterId(room.deliveredTo, parseId(id) ?? zeroId);
-      this.#host.changed();
+      this.#host.view.changed();
     },
     restored: ({ conv, content }, outcome) => {
       const { rooms, link, clock } = this.#host;
       if (outcome.kind === "stored") link.durability = outcome.stored;
       rooms.settled({ conv, content, timeMs: clock.wallMs() }, outcome);
-      this.#host.changed();
+      this.#host.view.changed();
     },
     presence: (change) => this.#presenceChanged(change),
   };
@@ -89,8 +74,8 @@ export class Arrivals {
     if (this.isReading && news.kind === "lost") rooms.current.note({ timeMs, tone: "warning", text: news });
     if (this.isReading && news.kind === "back") rooms.current.note({ timeMs, tone: "notice", text: news });
     if (state.kind === "online") this.#loggedIn();
-    if (state.kind === "ended" && state.reason !== "closed") this.#host.ended(state);
-    this.#host.changed();
+    if (state.kind === "ended" && state.reason !== "closed") this.#host.view.ended(state);
+    this.#host.view.changed();
   }
 
   #loggedIn(): void {
@@ -116,12 +101,12 @@ export class Arrivals {
     if (lines.length > 0) {
       rooms.current.note({ timeMs: clock.wallMs(), tone: "notice", text: { kind: "digest", lines } });
     }
-    this.#host.readingBegins();
+    this.#host.view.readingBegins();
   }
 
   #presenceChanged({ online, offline, initial }: PresenceChange): void {
     const { settings, client, rooms, clock } = this.#host;
-    this.#host.changed();
+    this.#host.view.changed();
     const mode = settings.get("presence");
     if (initial || mode === "off") return;
     const came = online.filter(({ userId }) => userId !== client.userId);
@@ -135,6 +120,6 @@ export class Arrivals {
 
   #ring(room: Room, isMention: boolean): void {
     if (this.#host.settings.get("bell") === "off") return;
-    if (isMention || (room.isPrivate && !this.#host.isWatched(room))) this.#host.ring();
+    if (isMention || (room.isPrivate && !this.#host.view.isWatched(room))) this.#host.view.ring();
   }
 }

@@ -1,133 +1,68 @@
 /**
- * screenChat: the chat of one logged-in person on the full screen: the client's events go into the rooms, keys into the
- * editor or the window, and what is known is drawn at most 20 times a second. What it shows at any time is made anew
- * from the rooms; it keeps only where the person is: which room, how far scrolled, what is over it, what is asked.
+ * screenChat: the chat of one logged-in person on the full screen: keys into the editor or the window, and what is known
+ * is drawn at most 20 times a second. What it shows at any time is made anew from the chat; it keeps only where the
+ * person is: which room, how far scrolled, what is over it, what is asked.
  */
-import { randomUUID } from "node:crypto";
-import { Arrivals, type ArrivalsHost } from "./arrivals.ts";
-import type { ChatClient, ChatClientEvents, ClientState } from "./chatClient.ts";
+import { Chat, type ChatLink, type ChatOptions, type ChatView } from "./chat.ts";
+import type { ChatClientEvents, ClientState } from "./chatClient.ts";
+import { type CommandHost, type Left, runLine } from "./chatCommands.ts";
 import type { PageWriter } from "./chatPages.ts";
-import type { Clock, Timer } from "./clock.ts";
+import type { Timer } from "./clock.ts";
+import { harmless } from "./displayText.ts";
 import { Frames } from "./frames.ts";
 import { InputLine } from "./inputLine.ts";
 import type { KeyEvent } from "./keyEvents.ts";
-import { type Lang, texts as plainTexts } from "./lang.ts";
-import * as limits from "./limits.ts";
-import { LinkStatus } from "./linkStatus.ts";
+import type { Lang } from "./lang.ts";
+import { statusTickMs } from "./limits.ts";
 import { compareIds } from "./messageId.ts";
-import type { Outbox } from "./outbox.ts";
-import type { Palette, Role } from "./palette.ts";
-import type { ReadMarks } from "./readMarks.ts";
+import { PageOver } from "./pageOver.ts";
+import type { Palette } from "./palette.ts";
 import type { Room, RoomItem } from "./room.ts";
-import { Rooms } from "./rooms.ts";
-import { RoomFetch } from "./roomFetch.ts";
-import { type CommandHost, runLine } from "./screenCommands.ts";
 import type { ScreenTerminal } from "./screenTerminal.ts";
-import { type ScreenTexts, screenTexts } from "./screenTexts.ts";
 import { type ScreenModel, drawScreen, layoutOf, roomName, rowsContextOf } from "./screenView.ts";
-import type { HintName, Settings } from "./settings.ts";
-import { harmless } from "./displayText.ts";
-import type { Span } from "./screenBuffer.ts";
 import { RoomWindow, type Scroll } from "./viewport.ts";
 
-/** What of a client the chat needs. */
-export type ChatLink = Pick<
-  ChatClient,
-  "userId" | "state" | "info" | "online" | "unsent" | "lagMs" | "send" | "history" | "users" | "why"
->;
-
-export type LeftScreen = "quit" | "logout" | "ended";
-
-export interface ScreenChatOptions {
+export interface ScreenChatOptions extends ChatOptions {
   terminal: ScreenTerminal;
-  clock: Clock;
-  userId: number;
   /** As the status bar calls it. */
   server: string;
-  lang: Lang;
-  settings: Settings;
   palette: Palette;
-  /** Where messages are kept until their fate is known; null: in memory only. */
-  outbox: Outbox | null;
-  marks: ReadMarks;
 }
 
-/** What is over the messages. */
-type Page =
-  | { kind: "none" }
-  | {
-      kind: "page";
-      title: string;
-      progress: string;
-      isRunning: boolean;
-      lines: Span[][];
-      top: number;
-      over: AbortController;
-    };
-
-/** One chat, from the log-in to the end. */
-export class ScreenChat implements CommandHost, ArrivalsHost {
-  readonly #options: ScreenChatOptions;
-  readonly clock: Clock;
-  readonly link = new LinkStatus();
-  readonly fetch: RoomFetch;
-  readonly #arrivals: Arrivals;
+/** One chat on the screen, from the log-in to the end. */
+export class ScreenChat implements CommandHost, ChatView {
+  readonly chat: Chat;
   readonly #terminal: ScreenTerminal;
+  readonly #server: string;
   readonly #frames: Frames;
   readonly #input: InputLine;
-  readonly rooms: Rooms;
-  readonly settings: Settings;
-  client: ChatLink;
-  lang: Lang;
+  readonly #page: PageOver;
   #palette: Palette;
   #scroll: Scroll = { kind: "end" };
-  #page: Page = { kind: "none" };
-  #pageTopMax = 0;
   #isShown = false;
   #timers: Timer[] = [];
-  #marksTimer: Timer | null = null;
-  #leave: (left: LeftScreen) => void = () => undefined;
-  readonly #left: Promise<LeftScreen>;
+  #leave: (left: Left) => void = () => undefined;
+  readonly #left: Promise<Left>;
 
   constructor(options: ScreenChatOptions, client: (events: ChatClientEvents) => ChatLink) {
-    this.#options = options;
-    this.clock = options.clock;
     this.#terminal = options.terminal;
-    this.settings = options.settings;
-    this.lang = options.lang;
+    this.#server = options.server;
     this.#palette = options.palette;
-    this.rooms = new Rooms({ userId: options.userId, userName: "" });
-    this.rooms.restore(options.marks.read());
     this.#frames = new Frames(options.clock, () => this.#draw());
+    this.#page = new PageOver(() => this.changed());
     this.#left = new Promise((resolve) => (this.#leave = resolve));
-    if (options.outbox) this.rooms.restoreUnsent(options.outbox);
-    this.#arrivals = new Arrivals(this);
+    this.chat = new Chat(options, { view: this, client });
     this.#input = new InputLine({
-      sources: () => this.rooms.completionSources(this.client.online, this.texts.everyone),
-      send: (line) => this.say(this.rooms.current.conv, line),
+      sources: () => this.chat.rooms.completionSources(this.chat.client.online, this.chat.texts.everyone),
+      send: (line) => this.chat.say(this.chat.rooms.current.conv, line),
     });
-    this.client = client(this.#arrivals.events);
-    this.fetch = new RoomFetch({
-      client: this.client,
-      rooms: this.rooms,
-      clock: this.clock,
-      changed: () => this.#frames.request(),
-    });
-  }
-
-  get texts(): ScreenTexts {
-    return screenTexts[this.lang];
-  }
-
-  get codeTexts(): Record<number, string> {
-    return plainTexts[this.lang].codes;
   }
 
   /** Takes the screen until the person leaves; the terminal is open, and its events come to `key` and `resized`. */
-  async run(): Promise<LeftScreen> {
+  async run(): Promise<Left> {
     this.#isShown = true;
-    this.#timers.push(this.clock.every(limits.statusTickMs, () => this.#frames.request()));
-    this.#terminal.setWheel(this.settings.get("mouse") === "on");
+    this.#timers.push(this.chat.clock.every(statusTickMs, () => this.changed()));
+    this.#terminal.setWheel(this.chat.settings.get("mouse") === "on");
     this.#terminal.redraw();
     try {
       return await this.#left;
@@ -135,10 +70,8 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
       this.#isShown = false;
       this.#frames.stop();
       for (const timer of this.#timers) timer.cancel();
-      this.#marksTimer?.cancel();
-      this.#arrivals.stop();
       this.#closePage();
-      this.#options.marks.write(this.rooms.marks);
+      this.chat.stop();
     }
   }
 
@@ -160,90 +93,35 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
 
   // What commands do.
 
-  leave(left: LeftScreen): void {
+  leave(left: Left): void {
     this.#leave(left);
-  }
-
-  /** Says something; it is on disk when this returns. */
-  say(conv: string, content: string): void {
-    const { commands } = this.texts;
-    if (content.trim() === "") return this.note(commands.emptyMessage);
-    if (content.length > limits.contentMaxUnits) {
-      return this.note(commands.tooLong(content.length, limits.contentMaxUnits), "warning");
-    }
-    const mid = randomUUID();
-    const timeMs = this.clock.wallMs();
-    const room = this.rooms.open(conv, this.client.online.get(Number(conv.slice(2))) ?? "");
-    room.pending.push({ mid, timeMs, content, fate: { kind: "queued" } });
-    void this.client.send({ conv, content, mid }).then((outcome) => {
-      if (outcome.kind === "stored") this.link.durability = outcome.stored;
-      this.rooms.settled({ conv, content, timeMs }, outcome);
-      this.#frames.request();
-    });
-    if (room === this.rooms.current) this.#scrollTo("end");
-    this.learn("send");
-  }
-
-  /** Says something of ours in the conversation of the moment. */
-  note(words: string, tone: "notice" | "warning" = "notice"): void {
-    const timeMs = this.clock.wallMs();
-    this.rooms.current.note({ timeMs, tone, text: { kind: "words", words } });
-    this.#frames.request();
   }
 
   /** A page over the messages; a page that was there is closed. */
   page(title: string): PageWriter {
-    this.#closePage();
-    const over = new AbortController();
-    const page: Page & { kind: "page" } = {
-      kind: "page",
-      title,
-      progress: "",
-      isRunning: false,
-      lines: [],
-      top: 0,
-      over,
-    };
-    this.#page = page;
-    this.#frames.request();
-    return {
-      signal: over.signal,
-      line: (text: string, role: Role = "plain") => {
-        page.lines.push([{ text, style: this.#palette.role(role) }]);
-        this.#frames.request();
-      },
-      progress: (text: string) => {
-        Object.assign(page, { progress: text, isRunning: true });
-        this.#frames.request();
-      },
-      done: (text: string) => {
-        Object.assign(page, { progress: text, isRunning: false });
-        this.#frames.request();
-      },
-    };
+    return this.#page.open(title);
   }
 
   /** Goes to a conversation, to the first unread message of it if there is one. */
   go(room: Room): void {
     this.#closePage();
-    if (room !== this.rooms.current) {
-      const before = this.rooms.current;
+    if (room !== this.chat.rooms.current) {
+      const before = this.chat.rooms.current;
       before.newBehind = before.readTo;
-      this.rooms.current = room;
+      this.chat.rooms.current = room;
       this.#input.editor.switchTo(room.conv);
     }
     this.#enter(room);
   }
 
   setLang(lang: Lang): void {
-    this.lang = lang;
-    this.settings.setLang(lang);
+    this.chat.setLang(lang);
     this.#closePage();
   }
 
   /** A setting has another value. */
   settingChanged(): void {
-    this.#terminal.setWheel(this.settings.get("mouse") === "on");
+    this.#terminal.setWheel(this.chat.settings.get("mouse") === "on");
     this.onSetting();
     this.#frames.request();
   }
@@ -251,55 +129,18 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
   /** Set by whoever chooses the palette. */
   onSetting: () => void = () => undefined;
 
-  learn(hint: HintName): void {
-    this.settings.learn(hint);
-  }
+  // What the chat tells.
 
-  /** Sends once more what was refused, in one room or all, as new messages. How many. */
-  again(rooms: Room[] = this.rooms.all): number {
-    return this.#decide(rooms, (conv, content) => this.say(conv, content));
-  }
-
-  /** Drops what was refused. How many. */
-  drop(rooms: Room[] = this.rooms.all): number {
-    return this.#decide(rooms, () => undefined);
-  }
-
-  find(given: string): Room | null {
-    return this.rooms.find(given, this.client.online);
-  }
-
-  #decide(rooms: Room[], act: (conv: string, content: string) => void): number {
-    let count = 0;
-    for (const room of rooms) {
-      for (const { mid, content } of room.undecided) {
-        // First it is on disk anew, then the old one goes: a kill in between leaves both, not none.
-        act(room.conv, content);
-        this.#options.outbox?.remove(mid);
-        room.pending.splice(
-          room.pending.findIndex((pending) => pending.mid === mid),
-          1,
-        );
-        count++;
-      }
-    }
-    return count;
-  }
-
-  // What arrives.
-
-  changed({ marks }: { marks: boolean } = { marks: false }): void {
-    if (marks) this.#marksChanged();
+  changed(): void {
     this.#frames.request();
   }
 
   isWatched(room: Room): boolean {
-    const isAtEnd = this.#scroll.kind === "end" && this.#page.kind === "none";
-    return this.#arrivals.isReading && isAtEnd && room === this.rooms.current;
+    return this.chat.isReading && room === this.chat.rooms.current && this.#isAtEnd;
   }
 
   keptItem(room: Room): RoomItem | null {
-    return this.#scroll.kind === "at" && room === this.rooms.current ? this.#scroll.item : null;
+    return this.#scroll.kind === "at" && room === this.chat.rooms.current ? this.#scroll.item : null;
   }
 
   ring(): void {
@@ -307,8 +148,12 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
   }
 
   readingBegins(): void {
-    this.#enter(this.rooms.current);
+    this.#enter(this.chat.rooms.current);
     this.#frames.request();
+  }
+
+  said(room: Room): void {
+    if (room === this.chat.rooms.current) this.#scrollTo("end");
   }
 
   /** Set by whoever logs in again: the client has ended by itself. */
@@ -332,21 +177,13 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
   }
 
   #readIfAtEnd(): void {
-    if (!this.isWatched(this.rooms.current)) return;
-    this.rooms.current.read();
-    this.#marksChanged();
-  }
-
-  #marksChanged(): void {
-    this.#marksTimer ??= this.clock.after(limits.readMarksWriteMs, () => {
-      this.#marksTimer = null;
-      this.#options.marks.write(this.rooms.marks);
-    });
+    if (!this.isWatched(this.chat.rooms.current)) return;
+    this.chat.rooms.current.read();
+    this.chat.marksChanged();
   }
 
   #closePage(): void {
-    if (this.#page.kind === "page") this.#page.over.abort();
-    this.#page = { kind: "none" };
+    this.#page.close();
     this.#readIfAtEnd();
   }
 
@@ -358,7 +195,7 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
     const act = this.#keys[event.name];
     if (act) act();
     else if (/^alt-[1-9]$/.test(event.name)) {
-      const room = this.rooms.all[Number(event.name.slice(4)) - 1];
+      const room = this.chat.rooms.all[Number(event.name.slice(4)) - 1];
       if (room) this.go(room);
     } else if (!this.#input.editor.key(event.name) && /^alt-.$/u.test(event.name)) {
       // An Esc and a character typed fast look the same as that character with Alt, which means nothing here.
@@ -371,7 +208,7 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
     enter: () => this.#enterPressed(),
     escape: () => this.#closePage(),
     "ctrl-c": () => {
-      if (this.#page.kind === "page") this.#closePage();
+      if (this.#page.isOpen) this.#closePage();
       else if (this.#input.editor.text === "") this.#leave("quit");
       else this.#input.editor.take({ remember: true });
     },
@@ -391,24 +228,24 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
     "alt-a": () => this.next(),
     "alt-up": () => this.#step(-1),
     "alt-down": () => this.#step(1),
-    "alt-r": () => void this.again([this.rooms.current]),
-    "alt-x": () => void this.drop([this.rooms.current]),
+    "alt-r": () => void this.chat.again([this.chat.rooms.current]),
+    "alt-x": () => void this.chat.drop([this.chat.rooms.current]),
     f1: () => void runLine(this, "/help"),
   };
 
   /** Goes to the next unread conversation, or says that there is none. */
   next(): void {
-    const room = this.rooms.nextUnread();
+    const room = this.chat.rooms.nextUnread();
     if (room) this.go(room);
-    else this.note(this.texts.commands.nothingUnread);
-    this.learn("switch");
+    else this.chat.note(this.chat.texts.commands.nothingUnread);
+    this.chat.settings.learn("switch");
   }
 
   #step(by: 1 | -1): void {
-    const { all, current } = this.rooms;
+    const { all, current } = this.chat.rooms;
     const room = all[(all.indexOf(current) + by + all.length) % all.length];
     if (room) this.go(room);
-    this.learn("switch");
+    this.chat.settings.learn("switch");
   }
 
   #enterPressed(): void {
@@ -418,6 +255,10 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
     void runLine(this, line);
   }
 
+  get #isAtEnd(): boolean {
+    return this.#scroll.kind === "end" && !this.#page.isOpen;
+  }
+
   get #pageRows(): number {
     return Math.max(layoutOf(this.#model()).messageRows - 2, 1);
   }
@@ -425,20 +266,17 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
   #window(): RoomWindow {
     const model = this.#model();
     const { columns, messageRows } = layoutOf(model);
-    return new RoomWindow(this.rooms.current, rowsContextOf(model, columns), messageRows);
+    return new RoomWindow(this.chat.rooms.current, rowsContextOf(model, columns), messageRows);
   }
 
   #scrollBy(rows: number): void {
-    if (this.#page.kind === "page") {
-      this.#page.top = Math.max(0, Math.min(this.#page.top + rows, this.#pageTopMax));
-      return;
-    }
+    if (this.#page.isOpen) return this.#page.move(rows);
     this.#scroll = this.#window().moved(this.#scroll, rows);
     this.#readIfAtEnd();
   }
 
   #scrollTo(where: "top" | "end"): void {
-    if (this.#page.kind === "page") this.#page.top = where === "top" ? 0 : this.#pageTopMax;
+    if (this.#page.isOpen) this.#page.move(where === "top" ? -Infinity : Infinity);
     else this.#scroll = where === "end" ? { kind: "end" } : this.#window().top();
     this.#readIfAtEnd();
   }
@@ -449,30 +287,30 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
     if (!this.#isShown) return;
     const model = this.#model();
     const { screen, viewport, pageTopMax } = drawScreen(model);
-    this.#pageTopMax = pageTopMax;
+    this.#page.drawn(pageTopMax);
     this.#terminal.draw(screen);
-    if (viewport) this.fetch.want(this.rooms.current, viewport);
+    if (viewport) this.chat.fetch.want(this.chat.rooms.current, viewport);
   }
 
   #model(): ScreenModel {
-    const { texts, rooms } = this;
-    const { state: link, unsent, lagMs } = this.client;
+    const { texts, codeTexts, rooms, settings, client, link, clock } = this.chat;
+    const { state, unsent, lagMs } = client;
     return {
       columns: this.#terminal.columns,
       rows: this.#terminal.rows,
       texts,
-      codeTexts: this.codeTexts,
+      codeTexts,
       palette: this.#palette,
       rooms,
       scroll: this.#scroll,
-      online: this.client.online.size,
-      showsSidebar: this.settings.get("sidebar") === "on",
-      page: this.#page.kind === "page" ? this.#page : null,
+      online: client.online.size,
+      showsSidebar: settings.get("sidebar") === "on",
+      page: this.#page.view,
       status: {
-        link,
-        ...this.link.at(this.clock.monotonicMs()),
-        server: this.#options.server,
-        durability: this.link.durability,
+        link: state,
+        ...link.at(clock.monotonicMs()),
+        server: this.#server,
+        durability: link.durability,
         lagMs: lagMs === null ? null : Math.round(lagMs),
         unsent,
         undecided: rooms.all.reduce((sum, { undecided }) => sum + undecided.length, 0),
@@ -489,9 +327,9 @@ export class ScreenChat implements CommandHost, ArrivalsHost {
 
   /** A question, or a first-run hint that has not done its work yet. */
   #notice(): ScreenModel["notice"] {
-    const asked = this.#input.notice(this.texts);
+    const asked = this.#input.notice(this.chat.texts);
     if (asked) return asked;
-    const hint = (["send", "switch", "help"] as const).find((one) => !this.settings.hasLearnt(one));
-    return hint ? { text: this.texts.hints[hint], isQuestion: false } : null;
+    const hint = (["send", "switch", "help"] as const).find((one) => !this.chat.settings.hasLearnt(one));
+    return hint ? { text: this.chat.texts.hints[hint], isQuestion: false } : null;
   }
 }

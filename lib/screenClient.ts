@@ -193,7 +193,7 @@ export class ScreenClient {
     );
     const client = made.client;
     if (!client) return { kind: "quit", told: "" };
-    if (outbox.why !== "") chat.note(this.#texts.noOutbox(harmless(outbox.why)), "warning");
+    if (outbox.why !== "") chat.chat.note(this.#texts.noOutbox(harmless(outbox.why)), "warning");
     chat.onSetting = () => chat.setPalette(this.#palette());
     let isOver = false;
     chat.onEnded = ({ reason, code }) => {
@@ -206,7 +206,7 @@ export class ScreenClient {
       this.#tokens.remember({ host, port }, userId);
       this.#chat = chat;
       const kind = await chat.run();
-      this.#lang = chat.lang;
+      this.#lang = chat.chat.lang;
       if (kind === "ended" || isOver) {
         this.#tokens.forget(this.#tokenOf(userId));
         this.#dialog.clear();

@@ -12,7 +12,7 @@ import {
   sidebarColumns,
   sidebarFromColumns,
 } from "./limits.ts";
-import type { Palette } from "./palette.ts";
+import type { Palette, Role } from "./palette.ts";
 import type { Room } from "./room.ts";
 import { type RowsContext, personText } from "./roomRows.ts";
 import type { Rooms } from "./rooms.ts";
@@ -27,7 +27,7 @@ export interface PageView {
   title: string;
   progress: string;
   isRunning: boolean;
-  lines: Span[][];
+  lines: { text: string; role: Role }[];
   /** Rows above the first one shown. */
   top: number;
 }
@@ -91,7 +91,7 @@ export function rowsContextOf(
 
 /** Draws everything. */
 export function drawScreen(model: ScreenModel): DrawnScreen {
-  const { columns, rows, texts, rooms, scroll, page } = model;
+  const { columns, rows, texts, palette, rooms, scroll, page } = model;
   const screen = new ScreenBuffer(columns, rows);
   if (columns < screenColumnsMin || rows < screenRowsMin) {
     screen.put({ row: 0, column: 0 }, [{ text: texts.tooSmall(screenColumnsMin, screenRowsMin), style: "" }]);
@@ -102,7 +102,7 @@ export function drawScreen(model: ScreenModel): DrawnScreen {
   const viewport = page ? null : window.view(scroll);
   drawTitle(screen, model, layout);
   if (layout.left > 0) drawSidebar(screen, model, layout);
-  const paged = page ? pageRows(page, layout) : null;
+  const paged = page ? pageRows(page, { ...layout, palette }) : null;
   const shown = paged?.rows ?? viewport?.rows ?? [];
   for (const [index, spans] of shown.entries()) {
     const row = 1 + layout.messageRows - shown.length + index;
@@ -114,9 +114,11 @@ export function drawScreen(model: ScreenModel): DrawnScreen {
 
 function pageRows(
   { lines, top }: PageView,
-  { columns, messageRows }: Layout,
+  { columns, messageRows, palette }: Layout & { palette: Palette },
 ): { rows: Span[][]; topMax: number } {
-  const all = lines.flatMap((line) => wrapSpans(line, { columns: columns - 1, firstIndent: 0, indent: 2 }));
+  const all = lines.flatMap(({ text, role }) =>
+    wrapSpans([{ text, style: palette.role(role) }], { columns: columns - 1, firstIndent: 0, indent: 2 }),
+  );
   const topMax = Math.max(all.length - messageRows, 0);
   const first = Math.min(top, topMax);
   const rows = all.slice(first, first + messageRows).map((row) => [{ text: " ", style: "" }, ...row]);

@@ -91,7 +91,7 @@ const layers: Record<string, string[]> = {
     ],
     ...["room", "rooms", "roomFetch", "roomRows", "viewport", "historyWalk", "chatPages", "fateReport"],
     ...["frames", "linkStatus", "arrivals", "statusBar", "screenView", "screenTerminal", "screenDialog"],
-    ...["screenCommands", "screenChat", "screenClient"],
+    ...["chat", "chatCommands", "pageOver", "screenChat", "screenClient"],
   ],
 };
 const layerNames = Object.keys(layers);

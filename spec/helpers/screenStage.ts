@@ -2,13 +2,15 @@
  * screenStage: the chat on the full screen with everything around it in the spec's hand: the clock, a link that keeps a
  * small log and answers when told to, and a terminal emulator. What it shows is the same at every run.
  */
+import type { ChatLink } from "../../lib/chat.ts";
 import type { ChatClientEvents, ClientState, Delivered, LoginInfo } from "../../lib/chatClient.ts";
+import type { Left } from "../../lib/chatCommands.ts";
 import type { Lang } from "../../lib/lang.ts";
 import type { ClientFields, ServerFields } from "../../lib/message.ts";
 import type { Outbox } from "../../lib/outbox.ts";
 import { type Background, type ColorDepth, paletteFor } from "../../lib/palette.ts";
 import { ReadMarks } from "../../lib/readMarks.ts";
-import { type ChatLink, type LeftScreen, ScreenChat } from "../../lib/screenChat.ts";
+import { ScreenChat } from "../../lib/screenChat.ts";
 import { ScreenTerminal } from "../../lib/screenTerminal.ts";
 import type { SendOutcome } from "../../lib/sendQueue.ts";
 import { Settings } from "../../lib/settings.ts";
@@ -126,7 +128,7 @@ export class Stage {
   readonly chat: ScreenChat;
   readonly settings: Settings;
   events: ChatClientEvents = {};
-  readonly left: Promise<LeftScreen>;
+  readonly left: Promise<Left>;
 
   constructor({
     columns = 80,
