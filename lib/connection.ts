@@ -17,10 +17,12 @@ import type { Meter } from "./meter.ts";
 import type { MessageId } from "./messageId.ts";
 import type { Answer, Begun, Peer, Processor } from "./processor.ts";
 import type { LegacyOutput, Session } from "./session.ts";
+import type { WakeTime } from "./wakeTime.ts";
 
 export interface ConnectionOptions {
   processor: Processor;
   clock: Clock;
+  wakeTime: WakeTime;
   journal: Journal;
   meter: Meter;
   /** Everybody online, for legacy log-ins. */
@@ -133,11 +135,12 @@ export class Connection implements Peer {
   }
 
   legacyOutput(userId: number): LegacyOutput {
-    const { clock, online, settled } = this.#options;
+    const { clock, wakeTime, online, settled } = this.#options;
     this.#pacer = new LegacyPacer({
       userId,
       output: this,
       clock,
+      wakeTime,
       online,
       settled: (conv, id) => settled(userId, conv, id),
     });

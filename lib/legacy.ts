@@ -12,6 +12,7 @@ import { encodeServer } from "./message.ts";
 import type { MessageId } from "./messageId.ts";
 import type { LegacyOutput, Output } from "./session.ts";
 import type { Entry } from "./smsDao.ts";
+import type { WakeTime } from "./wakeTime.ts";
 
 const privateMark = "（私聊）";
 
@@ -91,6 +92,7 @@ interface Queued {
 }
 
 interface Unsettled {
+  /** Wake time. */
   writtenMs: number;
   marks: Map<StoredConv, MessageId>;
 }
@@ -99,6 +101,8 @@ export interface LegacyPacerOptions {
   userId: number;
   output: Output;
   clock: Clock;
+  /** What the reader had time to read in: an end that came while this server was stopped is seen only afterwards. */
+  wakeTime: WakeTime;
   /** Everybody online. */
   online: () => Iterable<number>;
   /** The reader has this message safely: its cursor may move. */
@@ -214,14 +218,14 @@ export class LegacyPacer implements LegacyOutput {
     const marks = new Map<StoredConv, MessageId>();
     for (const { mark } of burst) if (mark) marks.set(mark.conv, mark.id);
     if (marks.size === 0) return;
-    this.#unsettled.push({ writtenMs: this.#options.clock.monotonicMs(), marks });
+    this.#unsettled.push({ writtenMs: this.#options.wakeTime.ms, marks });
     this.#scheduleSettle();
   }
 
   #scheduleSettle(): void {
     const oldest = this.#unsettled[0];
     if (!oldest || this.#settleTimer) return;
-    const dueMs = oldest.writtenMs + limits.legacySettleMs - this.#options.clock.monotonicMs();
+    const dueMs = oldest.writtenMs + limits.legacySettleMs - this.#options.wakeTime.ms;
     this.#settleTimer = this.#options.clock.after(Math.max(dueMs, 1), () => {
       this.#settleTimer = null;
       this.#settle(limits.legacySettleMs);
@@ -230,7 +234,7 @@ export class LegacyPacer implements LegacyOutput {
   }
 
   #settle(ageMs: number): void {
-    const latestMs = this.#options.clock.monotonicMs() - ageMs;
+    const latestMs = this.#options.wakeTime.ms - ageMs;
     while (this.#unsettled[0] && this.#unsettled[0].writtenMs <= latestMs) {
       const { marks } = this.#unsettled.shift() as Unsettled;
       for (const [conv, id] of marks) this.#options.settled(conv, id);

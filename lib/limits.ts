@@ -107,6 +107,9 @@ export const legacyBurstMaxBytes = 16 * 1024;
 export const legacyBurstPauseMs = 2;
 export const legacySettleMs = 5_000;
 export const legacyFinSettleMs = 2_000;
+/** How often it is noted that this process runs, and how much of a pause between two such notes counts as running. */
+export const wakeTickMs = 100;
+export const wakeStepMaxMs = 250;
 
 // Answers and storage.
 export const answerDeadlineMs = 5_000;
@@ -314,6 +317,7 @@ assertRelation(
 );
 assertRelation(leaseMs < figuresKeptMs, "a node's figures outlive its lease");
 assertRelation(drainDeadlineMs < workerDrainDeadlineMs, "a worker has its time to drain");
+assertRelation(wakeStepMaxMs * 2 < legacyFinSettleMs, "a server that was stopped takes nothing for read");
 assertRelation(legacyFrameMaxBytes < legacyBurstMaxBytes, "a legacy frame in one burst");
 assertRelation(
   outputBacklogMaxBytes >= 2 * fanoutFlushMaxBytes,

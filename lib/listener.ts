@@ -12,8 +12,9 @@ import * as limits from "./limits.ts";
 import { encodeServer } from "./message.ts";
 import { Proxied, type TrustedProxies } from "./proxied.ts";
 import type { Session } from "./session.ts";
+import { WakeTime } from "./wakeTime.ts";
 
-export interface ListenerOptions extends ConnectionOptions {
+export interface ListenerOptions extends Omit<ConnectionOptions, "wakeTime"> {
   /** Whose connections begin with a PROXY header. */
   proxies: TrustedProxies;
 }
@@ -21,6 +22,8 @@ export interface ListenerOptions extends ConnectionOptions {
 /** The port and every connection that came in by it. */
 export class Listener {
   readonly #options: ListenerOptions;
+  readonly #ofConnections: ConnectionOptions;
+  readonly #wakeTime: WakeTime;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #proxied = new Set<Proxied>();
@@ -28,6 +31,8 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#wakeTime = new WakeTime(options.clock);
+    this.#ofConnections = { ...options, wakeTime: this.#wakeTime };
     // allowHalfOpen: a client that ends its side still gets the answers to what it asked.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       options.meter.connectionsOpened++;
@@ -67,7 +72,7 @@ export class Listener {
   }
 
   #connect(socket: Socket, address: string): void {
-    const connection = new Connection(socket, address, this.#options);
+    const connection = new Connection(socket, address, this.#ofConnections);
     this.#connections.add(connection);
     connection.onGone(() => this.#connections.delete(connection));
   }
@@ -102,6 +107,7 @@ export class Listener {
     await Promise.race([closed, late]);
     deadline?.cancel();
     this.#check?.cancel();
+    this.#wakeTime.close();
     for (const connection of this.#connections) connection.destroy();
   }
 }

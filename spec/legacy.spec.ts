@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { systemClock } from "../lib/clock.ts";
 import { LegacyPacer, legacyFramesOf, legacyLoginAnswer } from "../lib/legacy.ts";
 import type { Entry } from "../lib/smsDao.ts";
+import { WakeTime } from "../lib/wakeTime.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import type { Data } from "./helpers/wireClient.ts";
 
@@ -181,6 +182,7 @@ test("[G-2] [L-1] UsersId: everybody where they fit, else as many as do, oneself
 /** The pacer with an output that takes nothing before it is told to. */
 class Bench {
   readonly clock = new ManualClock();
+  readonly wakeTime = new WakeTime(this.clock);
   readonly writes: { atMs: number; bytes: Buffer; taken: () => void }[] = [];
   readonly settled: string[] = [];
   readonly closes: string[] = [];
@@ -193,6 +195,7 @@ class Bench {
     this.pacer = new LegacyPacer({
       userId,
       clock: this.clock,
+      wakeTime: this.wakeTime,
       online: () => this.online,
       settled: (conv, id) => this.settled.push(`${conv} ${id.epoch}-${id.seq}`),
       output: {
@@ -410,5 +413,6 @@ test("[K-4] [G-4] a close waits for what was handed over, and notices do not out
   assert.equal(bench.messages.filter(({ type }) => type === "SmsMes").length, 10);
   assert.ok(bench.notices.length <= 1, "bench.notices.length <= 1");
   bench.pacer.ended(false);
+  bench.wakeTime.close();
   assert.equal(bench.clock.waiting, 0);
 });

@@ -178,6 +178,22 @@ test("[G-9] what it does not read is settled neither by its reset nor by the nex
   await pair.vanish(await pair.assertComesAgain([...away, ...missed]));
 });
 
+test("[G-9] a server that was stopped: in that time nobody has read, whether the reader's end was a reset or a clean one", async () => {
+  const pair = await Pair.meet(180);
+  const lines = [await pair.say(), await pair.say()];
+  for (const end of ["reset", "fin"] as const) {
+    const session = await pair.login();
+    await pair.hears(session, lines);
+    // The end comes right behind the last line, and is found when the server goes on: its timers come first then.
+    const gone = session.closed;
+    if (end === "reset") session.socket.resetAndDestroy();
+    else session.socket.end();
+    clock.sleep(8_000);
+    await inTime("the end", gone);
+  }
+  await pair.vanish(await pair.assertComesAgain(lines));
+});
+
 test("[G-9] [K-4] a server that goes away: what was written 2 s before its end does not come again", async () => {
   const ownClock = new ManualClock();
   const leaving = await startSpecServer({ redis, clock: ownClock });

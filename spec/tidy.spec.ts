@@ -14,6 +14,7 @@ const layers: Record<string, string[]> = {
     "limits",
     "codes",
     "clock",
+    "wakeTime",
     "repeat",
     "turns",
     "journal",
