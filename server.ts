@@ -95,17 +95,17 @@ interface ProcessOptions extends ServerFlags {
 }
 
 /** A server of one process. */
-async function startAlone(options: ProcessOptions): Promise<RunningServer> {
-  if (options.port !== 0) await tryAddress(options.host, options.port);
-  const server = await startServer(options);
-  return withOperatorPort(server, viewOfOne(server.view), options);
+function startAlone(options: ProcessOptions): Promise<RunningServer> {
+  return withOperatorPort(options, async () => {
+    const server = await startServer(options);
+    return { server, view: viewOfOne(server.view) };
+  });
 }
 
 /** The process that serves nobody, and keeps those that do. */
-async function startPrimary(options: ProcessOptions): Promise<RunningServer> {
+async function startPrimary(options: ProcessOptions): Promise<{ server: RunningServer; view: OperatorView }> {
   const clock = systemClock;
   const { journal, metrics, workers: count } = options;
-  if (options.port !== 0) await tryAddress(options.host, options.port);
   const privateRedis =
     options.redis === null ? await openPrivateRedis(options.data, { journal, clock }) : null;
   const redis = privateRedis && privateRedis.socketPath;
@@ -121,7 +121,7 @@ async function startPrimary(options: ProcessOptions): Promise<RunningServer> {
   };
   try {
     const port = await workers.open();
-    return await withOperatorPort({ port, close, abandon }, workers, options);
+    return { server: { port, close, abandon }, view: workers };
   } catch (error) {
     await close();
     throw error;
@@ -151,25 +151,27 @@ async function startWorker(
   }
 }
 
-/** The server, told of by HTTP until it has gone, where that was asked for. */
+/** Starts a server that is told of by HTTP until it has gone, where that was asked for: both ports or nothing at all. */
 async function withOperatorPort(
-  server: RunningServer,
-  view: OperatorView,
-  { metrics, journal }: ProcessOptions,
+  { host, port, metrics, journal }: ProcessOptions,
+  start: () => Promise<{ server: RunningServer; view: OperatorView }>,
 ): Promise<RunningServer> {
-  if (!metrics) return server;
-  const operatorPort = new OperatorPort(view, journal);
-  const close = async (): Promise<void> => {
-    await server.close();
-    operatorPort.close();
-  };
+  if (port !== 0) await tryAddress(host, port);
+  if (!metrics) return (await start()).server;
+  const operatorPort = new OperatorPort(journal);
   try {
     await operatorPort.listen(metrics);
+    const { server, view } = await start();
+    operatorPort.show(view);
+    const close = async (): Promise<void> => {
+      await server.close();
+      operatorPort.close();
+    };
+    return { ...server, close };
   } catch (error) {
-    await close();
+    operatorPort.close();
     throw error;
   }
-  return { ...server, close };
 }
 
 async function connectStore(
@@ -381,7 +383,8 @@ async function doctor(flags: ServerFlags, stdout: Outlet): Promise<number> {
         ),
       );
     }
-    findings.push(...(await lookAtRedis(store, userDao, new NodesDao(store))));
+    const nodesDao = new NodesDao(store);
+    findings.push(...(await lookAtRedis(store, flags.durability, { userDao, nodesDao })));
     await store.close();
   } else if (flags.redis === null) {
     findings.push({
@@ -442,7 +445,7 @@ async function main(): Promise<void> {
     assignment && link
       ? startWorker(options, assignment, link)
       : flags.workers > 1
-        ? startPrimary(options)
+        ? withOperatorPort(options, () => startPrimary(options))
         : startAlone(options);
   // A signal may come before it has started: then it goes as soon as it has.
   let inOrder = true;

@@ -6,10 +6,12 @@ import { constants, accessSync, existsSync, readFileSync, statSync } from "node:
 import { statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { type Durability, shortOf } from "./durability.ts";
 import { readFigures } from "./figures.ts";
 import { reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import { openFilesMax } from "./listener.ts";
+import { labelOf } from "./nodeName.ts";
 import type { NodesDao } from "./nodesDao.ts";
 import type { Master, RedisStore } from "./redis.ts";
 import type { UserDao } from "./userDao.ts";
@@ -25,6 +27,8 @@ export interface Finding {
 export interface DoctorOptions {
   host: string;
   port: number;
+  /** Where `--metrics` wants to listen; null: nowhere. */
+  metrics: { host: string; port: number } | null;
   /** Folder of the private Redis; null: another Redis is given. */
   data: string | null;
 }
@@ -32,8 +36,9 @@ export interface DoctorOptions {
 const mib = 1024 * 1024;
 
 /** What can be seen without Redis. */
-export async function lookAtMachine({ host, port, data }: DoctorOptions): Promise<Finding[]> {
-  const found = [lookAtNode(), lookAtOpenFiles(), lookAtBacklog(), await lookAtPort(host, port)];
+export async function lookAtMachine({ host, port, metrics, data }: DoctorOptions): Promise<Finding[]> {
+  const found = [lookAtNode(), lookAtOpenFiles(), lookAtBacklog(), await lookAtPort("port", { host, port })];
+  if (metrics) found.push(await lookAtPort("metrics", metrics));
   if (data !== null) found.push(lookAtBinary(), ...(await lookAtFolder(data)));
   return found.filter((finding) => finding !== null);
 }
@@ -65,7 +70,10 @@ function lookAtBacklog(): Finding | null {
   return { level: "warn", what: "backlog", says: says + advice };
 }
 
-async function lookAtPort(host: string, port: number): Promise<Finding> {
+async function lookAtPort(
+  flag: "port" | "metrics",
+  { host, port }: { host: string; port: number },
+): Promise<Finding> {
   const what = `port ${port}`;
   const code = await new Promise<string | null>((done) => {
     const server = createServer();
@@ -74,9 +82,10 @@ async function lookAtPort(host: string, port: number): Promise<Finding> {
   });
   if (code === null) return { level: "ok", what, says: `${host} is free` };
   if (code === "EADDRINUSE") {
-    return { level: "warn", what, says: `${host} is taken: fine if by haiyu, else give another --port` };
+    return { level: "warn", what, says: `${host} is taken: fine if by haiyu, else give another --${flag}` };
   }
-  const advice = code === "EACCES" ? "give a --port above 1023" : "give a --host of this machine";
+  const where = flag === "port" ? "--host" : "--metrics HOST:PORT";
+  const advice = code === "EACCES" ? `give a --${flag} above 1023` : `give a ${where} of this machine`;
   return { level: "bad", what, says: `${host} cannot be listened on (${code}); ${advice}` };
 }
 
@@ -113,14 +122,27 @@ async function lookAtFolder(data: string): Promise<Finding[]> {
   return findings;
 }
 
-/** What lies in Redis, and what it says of itself; in a Cluster each master. */
+/** What lies in Redis, and what it says of itself and of the durability that is wanted; in a Cluster each master. */
 export async function lookAtRedis(
   store: RedisStore,
-  userDao: UserDao,
-  nodesDao: NodesDao,
+  durability: Durability,
+  { userDao, nodesDao }: { userDao: UserDao; nodesDao: NodesDao },
 ): Promise<Finding[]> {
   const ofMasters = await Promise.all(store.masters().map(lookAtMaster));
-  return [...ofMasters.flat(), await lookAtNodes(nodesDao), await lookAtUsers(userDao)];
+  const durable = await lookAtDurability(store, durability);
+  return [...ofMasters.flat(), ...durable, await lookAtNodes(nodesDao), await lookAtUsers(userDao)];
+}
+
+/** Whether a server with this `--durability` would start; nothing where none is wanted ([R-11]). */
+async function lookAtDurability(store: RedisStore, durability: Durability): Promise<Finding[]> {
+  const { grade, replicas } = durability;
+  if (grade === null) return [];
+  return (await store.promises()).map((promised) => {
+    const short = shortOf(durability, promised);
+    const given = grade === "replica" ? `has ${promised.replicas} replicas, wanted ${replicas}` : "gives it";
+    const says = short ? `${short.lacks}; ${short.advice}` : given;
+    return { level: short ? "bad" : "ok", what: "durability", says: `${grade}: ${promised.at} ${says}` };
+  });
 }
 
 async function lookAtMaster(master: Master): Promise<Finding[]> {
@@ -236,10 +258,22 @@ function lookAtClock(skewMs: number, tookMs: number): Finding {
 async function lookAtNodes(nodesDao: NodesDao): Promise<Finding> {
   const nodes = await nodesDao.all();
   const silent = nodes.filter(({ figures }) => readFigures(figures) === null).length;
+  const twin = twinLabel(nodes.map(({ node }) => node));
   const says = `${nodes.length} hold a lease`;
+  if (twin) {
+    const advice = `, ${twin.count} of them are called ${twin.label}; give each its own --node, to tell them apart`;
+    return { level: "warn", what: "nodes", says: says + advice };
+  }
   if (silent === 0) return { level: "ok", what: "nodes", says };
   const advice = `, ${silent} of them say nothing: just started, stopped, or of another version`;
   return { level: "warn", what: "nodes", says: says + advice };
+}
+
+/** The first label that several nodes have; their full names differ all the same. */
+function twinLabel(names: string[]): { label: string; count: number } | null {
+  const labels = names.map(labelOf);
+  const label = labels.find((one, at) => labels.indexOf(one) !== at);
+  return label === undefined ? null : { label, count: labels.filter((one) => one === label).length };
 }
 
 /** Whether the records of users are whole, and none holds a plain password ([A-2]). */

@@ -56,13 +56,27 @@ export async function readPromise(redis: Redis): Promise<Promised> {
   };
 }
 
-/** Why this Redis cannot give what is wanted; null: it can. */
-export function shortOf({ grade, replicas: wanted }: Durability, promised: Promised): string | null {
-  const { stored, appendonly, fsync, replicas } = promised;
-  if (grade === "disk" && stored !== "disk") {
-    return `has appendonly ${appendonly}, appendfsync ${fsync}; wanted yes and always`;
+/** What this Redis lacks for what is wanted, and what to do; null: nothing. */
+export function shortOf(
+  { grade, replicas: wanted }: Durability,
+  { stored, appendonly, fsync, replicas }: Promised,
+): { lacks: string; advice: string } | null {
+  if (grade === "disk" && appendonly === "") {
+    return { lacks: "does not say how it keeps what it answers", advice: "allow its user +config|get" };
   }
-  if (grade === "replica" && replicas < wanted) return `has ${replicas} replicas; wanted ${wanted}`;
+  if (grade === "disk" && stored !== "disk") {
+    const settings = [appendonly !== "yes" && "appendonly yes", fsync !== "always" && "appendfsync always"];
+    return {
+      lacks: `has appendonly ${appendonly}, appendfsync ${fsync}`,
+      advice: `CONFIG SET ${settings.filter(Boolean).join(" ")}, and the same in its redis.conf`,
+    };
+  }
+  if (grade === "replica" && replicas < wanted) {
+    return {
+      lacks: `has ${replicas} replicas online, wanted ${wanted}`,
+      advice: "start them, or let --redis name one that has them, or ask for fewer --replicas",
+    };
+  }
   return null;
 }
 

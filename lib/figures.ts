@@ -79,7 +79,9 @@ export class FiguresBoard {
   #last: Reading;
   #redisMs = 0;
   #publishing: Promise<void> | null = null;
-  #publishedMs = -Infinity;
+  #asking: Promise<string | null> | null = null;
+  /** When it was last known to be ready. */
+  #readyMs = -Infinity;
   #state: NodeFigures["state"] = "serving";
 
   /** Publishes from now on. */
@@ -91,17 +93,12 @@ export class FiguresBoard {
     void this.#publish().catch(() => undefined);
   }
 
-  /** Null when new connections may come: not draining, and Redis takes writes now. */
+  /** Null when new connections may come: not draining, and Redis takes writes now and keeps them as is wanted. */
   async whyNotReady(): Promise<string | null> {
-    if (this.#state === "draining") return "draining";
-    const { clock } = this.#options;
-    if (clock.monotonicMs() - this.#publishedMs < readinessKnownMs) return null;
-    try {
-      await this.#publish();
-      return this.#isDraining() ? "draining" : null;
-    } catch {
-      return "Redis cannot be written to";
-    }
+    if (this.#isDraining()) return "draining";
+    this.#asking ??= this.#ask().finally(() => (this.#asking = null));
+    const why = await this.#asking;
+    return this.#isDraining() ? "draining" : why;
   }
 
   /** The node goes away: it is not ready any more, and says so. */
@@ -117,6 +114,20 @@ export class FiguresBoard {
     await this.#options.nodesDao.forget(this.#options.node).catch(() => undefined);
   }
 
+  /** However often it is asked, Redis is asked once a moment. */
+  async #ask(): Promise<string | null> {
+    const { clock, nodesDao, node } = this.#options;
+    if (clock.monotonicMs() - this.#readyMs < readinessKnownMs) return null;
+    try {
+      await this.#publish();
+      const why = await nodesDao.whyNotAsSafe(node);
+      if (why === null) this.#readyMs = clock.monotonicMs();
+      return why;
+    } catch {
+      return "Redis cannot be written to";
+    }
+  }
+
   #isDraining(): boolean {
     return this.#state === "draining";
   }
@@ -130,8 +141,7 @@ export class FiguresBoard {
     const { clock, nodesDao, node } = this.#options;
     const beganMs = clock.monotonicMs();
     await nodesDao.publish(node, JSON.stringify(this.#figures()));
-    this.#publishedMs = clock.monotonicMs();
-    this.#redisMs = this.#publishedMs - beganMs;
+    this.#redisMs = clock.monotonicMs() - beganMs;
   }
 
   #figures(): NodeFigures {

@@ -156,11 +156,13 @@ export const operatorHeaderMaxBytes = 8 * 1024;
 export const operatorConnectionsMax = 64;
 export const workersMax = 256;
 export const workerAnswerMs = 1_000;
+/** It asks Redis first. */
+export const workerReadyMs = 4_500;
 export const workerRestartFirstMs = 200;
 export const workerRestartMaxMs = 10_000;
 export const workerSettledMs = 10_000;
 export const workerDrainDeadlineMs = 9_000;
-export const nodeNameMaxChars = 64;
+export const nodeLabelMaxChars = 32;
 export const topPeriodMs = 1_000;
 export const nodeMajorMin = 20;
 export const openFilesComfortable = 10_000;
@@ -316,6 +318,7 @@ assertRelation(
   "who is sent away by a restart is back before the lease of its server has run out",
 );
 assertRelation(leaseMs < figuresKeptMs, "a node's figures outlive its lease");
+assertRelation(storeDeadlineMs * 2 < workerReadyMs, "a worker that says what Redis did not answer");
 assertRelation(drainDeadlineMs < workerDrainDeadlineMs, "a worker has its time to drain");
 assertRelation(wakeStepMaxMs * 2 < legacyFinSettleMs, "a server that was stopped takes nothing for read");
 assertRelation(legacyFrameMaxBytes < legacyBurstMaxBytes, "a legacy frame in one burst");

@@ -7,6 +7,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { isAlive } from "./alive.ts";
+import { nodeLabelMaxChars } from "./limits.ts";
 
 /** `<label>.<place>.<pid>.<start>.<random>`: place is where the pid means something, start tells who has it now. */
 const pattern = /^.+\.([0-9a-f]{8})\.(\d+)\.(\d+)\.[0-9a-f]{6}$/;
@@ -19,9 +20,20 @@ export function newNodeName(label: string = hostname()): string {
   return [words, placeOf() ?? random(4), process.pid, startOf(process.pid) ?? 0, random(3)].join(".");
 }
 
-/** What a person calls the node: the name without what makes it unique. */
+/** What a person calls the node: the name without what makes it unique. Whatever lies in Redis, it is harmless here. */
 export function labelOf(nodeName: string): string {
-  return pattern.test(nodeName) ? nodeName.split(".").slice(0, -4).join(".") : nodeName;
+  const label = pattern.test(nodeName) ? nodeName.split(".").slice(0, -4).join(".") : nodeName;
+  return label.replace(/[^ -~]/g, "?").slice(0, nodeLabelMaxChars);
+}
+
+/** What a person is shown of each of these nodes: its label, and where others have the same, what tells it from them. */
+export function shownNames(nodeNames: string[]): string[] {
+  const labels = nodeNames.map(labelOf);
+  return nodeNames.map((name, at) => {
+    const label = labels[at] ?? "";
+    const isShared = labels.indexOf(label) !== labels.lastIndexOf(label);
+    return isShared && pattern.test(name) ? `${label}.${name.slice(-6)}` : label;
+  });
 }
 
 /** Whether a node was a process of this place that has ended. False for what cannot be known from here. */

@@ -19,6 +19,12 @@ export class NodesDao {
     await this.#store.call("SET", nodeFiguresKey(node), figures, "PX", figuresKeptMs);
   }
 
+  /** Why what is written now would not be as safe as is wanted ([R-11]); null: it would. */
+  whyNotAsSafe(node: string): Promise<string | null> {
+    const key = nodeFiguresKey(node);
+    return this.#store.whyNotAsSafe(key, ["PEXPIRE", key, figuresKeptMs]);
+  }
+
   /** The node goes. */
   async forget(node: string): Promise<void> {
     await this.#store.call("DEL", nodeFiguresKey(node));

@@ -1,7 +1,8 @@
 /**
  * operatorPort: what an operator's machines ask by HTTP: `/metrics` (Prometheus text), `/healthz` (alive) and `/readyz`
  * (new connections may be sent here), clause [R-6]. It tells figures and states only, and takes nothing: who can reach
- * the port can read them, so it listens where `--metrics` says and nowhere else.
+ * the port can read them, so it listens where `--metrics` says and nowhere else. It listens before anything else is
+ * begun: what is taken is found out while nobody is in yet, and a start that takes long is seen.
  */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import { type Journal, reasonOf } from "./journal.ts";
@@ -10,7 +11,8 @@ import { type MetricsJson, exposition } from "./metrics.ts";
 
 /** What is told; of one process, or of a primary and its workers as a whole. */
 export interface OperatorView {
-  metrics(): Promise<{ contentType: string; text: string }>;
+  /** Null: there are none yet. */
+  metrics(): Promise<{ contentType: string; text: string } | null>;
   /** Null when it is alive, else why not. */
   whyNotAlive(): Promise<string | null>;
   /** Null when new connections may come, else why not. */
@@ -34,6 +36,13 @@ export function viewOfOne(own: ProcessView): OperatorView {
   };
 }
 
+/** Before there is anything to look at. */
+const starting: OperatorView = {
+  metrics: () => Promise.resolve(null),
+  whyNotAlive: () => Promise.resolve(null),
+  whyNotReady: () => Promise.resolve("starting"),
+};
+
 export interface OperatorAddress {
   host: string;
   /** 0: a free one. */
@@ -52,8 +61,9 @@ const plain = "text/plain; charset=utf-8";
 export class OperatorPort {
   readonly #server: Server;
   readonly #journal: Journal;
+  #view = starting;
 
-  constructor(view: OperatorView, journal: Journal) {
+  constructor(journal: Journal) {
     this.#journal = journal;
     const settings = {
       headersTimeout: limits.operatorRequestDeadlineMs,
@@ -62,7 +72,7 @@ export class OperatorPort {
       maxHeaderSize: limits.operatorHeaderMaxBytes,
     };
     this.#server = createServer(settings, (request, response) => {
-      void answer(view, request, response, journal);
+      void answer(this.#view, request, response, journal);
     });
     this.#server.maxConnections = limits.operatorConnectionsMax;
   }
@@ -85,6 +95,11 @@ export class OperatorPort {
     const taken = typeof address === "object" && address ? address.port : port;
     this.#journal.write("operator_port", { host, port: taken });
     return taken;
+  }
+
+  /** From now on it tells of this. */
+  show(view: OperatorView): void {
+    this.#view = view;
   }
 
   /** No more answers. */
@@ -120,7 +135,7 @@ async function replyTo(view: OperatorView, { method, url = "" }: IncomingMessage
   if (method !== "GET" && method !== "HEAD") return { status: 405, contentType: plain, text: "wanted GET\n" };
   switch (url.split("?")[0]) {
     case "/metrics":
-      return { status: 200, ...(await view.metrics()) };
+      return metricsReply(await view.metrics());
     case "/healthz":
       return stateReply(await view.whyNotAlive());
     case "/readyz":
@@ -128,6 +143,10 @@ async function replyTo(view: OperatorView, { method, url = "" }: IncomingMessage
     default:
       return { status: 404, contentType: plain, text: "wanted /metrics, /healthz or /readyz\n" };
   }
+}
+
+function metricsReply(metrics: { contentType: string; text: string } | null): Reply {
+  return metrics ? { status: 200, ...metrics } : { status: 503, contentType: plain, text: "starting\n" };
 }
 
 function stateReply(why: string | null): Reply {

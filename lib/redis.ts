@@ -282,13 +282,30 @@ export class RedisStore {
     }
   }
 
-  /** Throws an Error that says which Redis cannot give what is wanted, and why. */
+  /**
+   * Why what is written now would not be answered as safe as is wanted; null: it would. `write` is made on `key` to know
+   * it: replicas are asked for what a connection has written. Throws CodedError 503 when Redis does not answer.
+   */
+  async whyNotAsSafe(key: string, write: Write): Promise<string | null> {
+    const [wanted, proven] = [this.#wanted, this.#proven];
+    if (!wanted || !proven) return null;
+    for (const promised of await this.promises()) {
+      const short = shortOf(wanted, promised);
+      if (short) return `--durability ${wanted.grade}: the Redis at ${promised.at} ${short.lacks}`;
+    }
+    return this.#guard(write[0], () => proven.write(key, write)).then(
+      () => null,
+      () => `--durability ${wanted.grade}: a write was not confirmed in time`,
+    );
+  }
+
+  /** Throws an Error that says which Redis cannot give what is wanted, why, and what to do. */
   async assertDurability(wanted: Durability): Promise<void> {
     for (const promised of await this.promises()) {
       const short = shortOf(wanted, promised);
-      if (short !== null) {
-        throw new Error(`--durability ${wanted.grade}: the Redis at ${promised.at} ${short}`);
-      }
+      if (!short) continue;
+      const { lacks, advice } = short;
+      throw new Error(`--durability ${wanted.grade}: the Redis at ${promised.at} ${lacks}; ${advice}`);
     }
   }
 }

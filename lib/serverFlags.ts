@@ -2,9 +2,10 @@
  * serverFlags: the command line of server.ts (clause [X-1]): every flag with its default, and what is refused before
  * anything is begun.
  */
+import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { quoted, readFlags, readNumber } from "./flags.ts";
-import { replicasMax, sendsPerSecondDefault, workersMax } from "./limits.ts";
+import { nodeLabelMaxChars, replicasMax, sendsPerSecondDefault, workersMax } from "./limits.ts";
 import type { Stored } from "./message.ts";
 import type { Durability } from "./durability.ts";
 import { proxyFault } from "./proxied.ts";
@@ -57,7 +58,7 @@ export const serverUsage = `haiyu server
   --durability G  what every answer needs: memory, disk (fsync before it) or
                   replica; refuses to start where Redis cannot give it, answers
                   503 while it cannot      (as safe as this Redis keeps it)
-  --replicas N    with replica: how many must have it  (1)
+  --replicas N    with --durability replica: how many must have it  (1)
   --data FOLDER   where that one keeps its files  (./data)
   --rate N        messages a second for one session; 0 = no throttling at all  (${sendsPerSecondDefault})
   --node NAME     how it is called in journals and among other servers  (its host)
@@ -89,7 +90,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     metrics: { type: "string" },
     "trust-proxy": { type: "string" },
     durability: { type: "string" },
-    replicas: { type: "string", default: "1" },
+    replicas: { type: "string" },
     mend: { type: "boolean", default: false },
     once: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -99,21 +100,30 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
   const command = readCommand(positionals[0]);
   if (values.mend && command !== "doctor") throw new Error("--mend: wanted only with doctor");
   if (values.once && command !== "top") throw new Error("--once: wanted only with top");
+  const grade = readGrade(values.durability);
+  const replicas = readReplicas(values.replicas ?? "1");
+  if (values.replicas !== undefined && grade !== "replica") {
+    const why = "without which no answer waits for replicas";
+    throw new Error(`--replicas ${quoted(values.replicas)}: wanted only with --durability replica, ${why}`);
+  }
+  const host = readHost(values.host);
+  const port = readNumber("port", values.port, portMax);
+  const metrics = values.metrics === undefined ? null : readMetrics(values.metrics);
+  if (metrics && port !== 0 && metrics.port === port && overlap(metrics.host, host)) {
+    throw new Error(`--metrics ${quoted(values.metrics ?? "")}: it is --port's; give another port`);
+  }
   const redis = (values.redis ?? env.REDIS_URL) || null;
   return {
     command,
-    host: readHost(values.host),
-    port: readNumber("port", values.port, portMax),
+    host,
+    port,
     redis: redis === null ? null : parseRedisUrl(redis),
-    durability: {
-      grade: readGrade(values.durability),
-      replicas: readReplicas(values.replicas),
-    },
+    durability: { grade, replicas },
     data: values.data,
     rate: readNumber("rate", values.rate, rateMax),
     node: readNode(values.node),
     workers: readWorkers(values.workers),
-    metrics: values.metrics === undefined ? null : readMetrics(values.metrics),
+    metrics,
     trustProxy: readProxies(values["trust-proxy"]),
     mend: values.mend,
     once: values.once,
@@ -128,8 +138,8 @@ function readCommand(text: string | undefined): ServerCommand {
 }
 
 function readNode(text: string | undefined): string | null {
-  if (text !== undefined && !/^[A-Za-z0-9._-]{1,32}$/.test(text)) {
-    throw new Error(`--node ${quoted(text)}: wanted 1 to 32 letters, digits, dots, - or _`);
+  if (text !== undefined && (!/^[A-Za-z0-9._-]+$/.test(text) || text.length > nodeLabelMaxChars)) {
+    throw new Error(`--node ${quoted(text)}: wanted 1 to ${nodeLabelMaxChars} letters, digits, dots, - or _`);
   }
   return text ?? null;
 }
@@ -152,8 +162,9 @@ function readWorkers(text: string): number {
 }
 
 function readMetrics(text: string): { host: string; port: number } {
-  const [, host = "127.0.0.1", port = ""] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
-  if (port === "") throw new Error(`--metrics ${quoted(text)}: wanted a port, or host:port`);
+  // An IPv6 address stands in brackets here, or nobody could tell its end from the port.
+  const [, host = "127.0.0.1", port = ""] = /^(?:(\[[^[\]]+:[^[\]]+\]|[^:[\]]+):)?(\d+)$/.exec(text) ?? [];
+  if (port === "") throw new Error(`--metrics ${quoted(text)}: wanted a port, or host:port, as [::1]:9190`);
   return { host: readHost(host, "metrics"), port: readNumber("metrics", port, portMax) };
 }
 
@@ -176,10 +187,17 @@ function readGrade(text: string | undefined): Stored | null {
 /** An address or a name, brackets around an IPv6 one taken off. Whether it is one of this machine listening tells. */
 function readHost(text: string, flag = "host"): string {
   const host = text.replace(/^\[(.*)\]$/, "$1");
-  if (!/^[A-Za-z0-9._:%-]+$/.test(host)) {
+  // What looks like a number is an address, and not what some system makes of half of one.
+  const isName = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(host) && !/^[0-9.]+$/.test(host);
+  if (!isName && !isIPv4(host) && !isIPv6(host)) {
     throw new Error(
       `--${flag} ${quoted(text)}: wanted an address of this machine, as 127.0.0.1, ::1 or 0.0.0.0`,
     );
   }
   return host;
+}
+
+/** Whether one of two addresses takes the other's ports too. */
+function overlap(one: string, other: string): boolean {
+  return one === other || [one, other].some((host) => host === "0.0.0.0" || host === "::");
 }

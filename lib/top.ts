@@ -5,7 +5,7 @@
  */
 import { type Clock, delay } from "./clock.ts";
 import { type NodeFigures, readFigures } from "./figures.ts";
-import { labelOf } from "./nodeName.ts";
+import { shownNames } from "./nodeName.ts";
 import { reasonOf } from "./journal.ts";
 import { topPeriodMs } from "./limits.ts";
 import type { NodesDao } from "./nodesDao.ts";
@@ -16,9 +16,6 @@ export interface Terminal {
   columns?: number;
   rows?: number;
 }
-
-/** How wide the name may get; the rest of a line has fixed widths. */
-const nameMaxColumns = 24;
 
 interface Column {
   title: string;
@@ -66,13 +63,9 @@ function counted(
 
 /** All nodes at one moment, as lines without escapes; `nowMs` is wall time. */
 async function topLines(nodesDao: NodesDao, nowMs: number): Promise<string[]> {
-  const nodes = (await nodesDao.all()).map(({ node, figures }) => ({
-    // Whatever lies in Redis, a terminal gets no escapes from it.
-    name: labelOf(node)
-      .replace(/[^ -~]/g, "?")
-      .slice(0, nameMaxColumns),
-    figures: readFigures(figures),
-  }));
+  const all = await nodesDao.all();
+  const names = shownNames(all.map(({ node }) => node));
+  const nodes = all.map(({ figures }, at) => ({ name: names[at] ?? "", figures: readFigures(figures) }));
   const told = nodes.flatMap(({ figures }) => (figures ? [figures] : []));
   const people = Math.max(0, ...told.map(({ usersOnline }) => usersOnline));
   const nameColumns = Math.max(4, ...nodes.map(({ name }) => name.length));

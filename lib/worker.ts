@@ -15,10 +15,11 @@ export interface Assignment {
   redis: string | null;
 }
 
-export type Question = "metrics" | "ready";
+export type Question = "metrics" | "alive" | "ready";
 export type ToWorker = { kind: Question; n: number } | { kind: "drain" };
 export type FromWorker =
   | { kind: "metrics"; n: number; metrics: MetricsJson }
+  | { kind: "alive"; n: number }
   | { kind: "ready"; n: number; why: string | null }
   | { kind: "last metrics"; metrics: MetricsJson }
   | { kind: "failed"; reason: string };
@@ -89,6 +90,7 @@ export class PrimaryLink {
     if (!view) return;
     const { kind, n } = message;
     if (kind === "metrics") await this.#say({ kind, n, metrics: await view.metrics() });
+    else if (kind === "alive") await this.#say({ kind, n });
     else await this.#say({ kind, n, why: await view.whyNotReady() });
   }
 

@@ -126,18 +126,24 @@ export class Workers implements OperatorView {
   }
 
   async whyNotAlive(): Promise<string | null> {
-    const answers = await this.#askAll("ready");
-    return answers.length > 0 ? null : "no worker answers";
+    const answers = await Promise.all(this.#slots.map((slot) => this.#ask(slot, "alive")));
+    return answers.some((answer) => answer !== null) ? null : "no worker answers";
   }
 
   /** Ready as soon as one is: connections go to those that serve. */
   async whyNotReady(): Promise<string | null> {
     if (this.#state === "closing") return "draining";
-    const reasons = (await this.#askAll("ready")).map((answer) =>
-      answer.kind === "ready" ? answer.why : null,
+    let reason = "no worker answers";
+    const readyOnes = this.#slots.map(async (slot) => {
+      const answer = await this.#ask(slot, "ready");
+      if (answer?.kind !== "ready") throw new Error(reason);
+      if (answer.why !== null) throw new Error((reason = answer.why));
+    });
+    // Who hangs keeps nobody from hearing that another one is ready.
+    return Promise.any(readyOnes).then(
+      () => null,
+      () => reason,
     );
-    if (reasons.includes(null)) return null;
-    return reasons[0] ?? "no worker answers";
   }
 
   #start(slot: Slot): void {
@@ -191,11 +197,6 @@ export class Workers implements OperatorView {
     else this.#waiting.get(message.n)?.(message);
   }
 
-  async #askAll(question: Question): Promise<FromWorker[]> {
-    const answers = await Promise.all(this.#slots.map((slot) => this.#ask(slot, question)));
-    return answers.filter((answer) => answer !== null);
-  }
-
   /** Null when it does not serve, or does not answer in time. */
   async #ask({ worker, serves }: Slot, question: Question): Promise<FromWorker | null> {
     if (!worker || !serves) return null;
@@ -203,7 +204,8 @@ export class Workers implements OperatorView {
     let late: Timer | undefined;
     const answer = await new Promise<FromWorker | null>((resolve) => {
       this.#waiting.set(n, resolve);
-      late = this.#options.clock.after(limits.workerAnswerMs, () => resolve(null));
+      const waitMs = question === "ready" ? limits.workerReadyMs : limits.workerAnswerMs;
+      late = this.#options.clock.after(waitMs, () => resolve(null));
       this.#say(worker, { kind: question, n });
     });
     late?.cancel();

@@ -7,7 +7,10 @@ import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ask, operatorPortOf, scrape, state } from "./helpers/operator.ts";
+import { dataFolder } from "./helpers/privateRedis.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+import { GroupMember, freePort } from "./helpers/redisGroup.ts";
+import { scratchFolder } from "./helpers/scratch.ts";
 import { type SpawnedServer, spawnScript, spawnServer, startSpecServer } from "./helpers/server.ts";
 import { inTime, until } from "./helpers/wait.ts";
 import { WireClient, newUser } from "./helpers/wireClient.ts";
@@ -22,8 +25,11 @@ after(async () => {
   await redis.stop();
 });
 
-async function spawned(url = redis.url): Promise<{ server: SpawnedServer; port: number }> {
-  const server = await spawnServer(["--redis", url, "--metrics", "0"]);
+async function spawned(
+  url = redis.url,
+  more: string[] = [],
+): Promise<{ server: SpawnedServer; port: number }> {
+  const server = await spawnServer(["--redis", url, "--metrics", "0", ...more]);
   ends.push(async () => server.child.exitCode ?? server.child.signalCode ?? server.kill("SIGKILL"));
   return { server, port: await operatorPortOf(server) };
 }
@@ -169,12 +175,96 @@ describe("the port of --metrics", { concurrency: true }, () => {
     assert.equal(await server.kill("SIGTERM"), 0);
   });
 
-  test("[R-4] [R-6] a port that is taken: one line, exit code 1, nothing is left behind", async () => {
-    const { port } = await spawned();
-    const args = ["--port", "0", "--redis", redis.url, "--metrics", String(port)];
-    const { output, ended } = spawnScript("server.ts", args);
-    assert.equal(await ended, 1);
-    const lines = output.err.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
-    assert.deepEqual(lines, [`server.ts: --metrics 127.0.0.1:${port}: it is taken; give another port`]);
+  test("[R-6] [R-11] not ready while the durability that is wanted is not given, and why", async () => {
+    const own = await startRedis();
+    ends.push(() => own.stop());
+    const { server, port } = await spawned(own.url, ["--durability", "disk"]);
+    const alice = await newUser(server.port, 31);
+    assert.equal(await state(port, "/readyz"), "200 ok");
+    await own.client.config("SET", "appendfsync", "everysec");
+    await until("not ready", async () =>
+      (await state(port, "/readyz")).startsWith("503 --durability disk: "),
+    );
+    assert.match(await state(port, "/readyz"), /appendonly yes, appendfsync everysec/);
+    assert.equal((await alice.ask("SmsMes", { content: "1", mid: "1" }, "SmsResMes")).code, 503);
+    assert.equal(await state(port, "/healthz"), "200 ok");
+    await own.client.config("SET", "appendfsync", "always");
+    await until("ready again", async () => (await state(port, "/readyz")) === "200 ok");
+    alice.destroy();
   });
+
+  test("[R-6] [R-11] not ready while replicas are missing, or there and not following", async () => {
+    const { master, replica } = await masterWithReplica();
+    const { port } = await spawned(`redis://${master.address}`, ["--durability", "replica"]);
+    const isReady = async (): Promise<boolean> => (await state(port, "/readyz")) === "200 ok";
+    assert.ok(await isReady(), "a replica follows");
+    for (const [fail, mend, why] of [
+      [() => replica.signal("SIGSTOP"), () => replica.signal("SIGCONT"), /a write was not confirmed in time/],
+      [() => replica.kill(), () => replica.start(), /has 0 replicas online, wanted 1/],
+    ] as const) {
+      await fail();
+      await until("not ready", async () => why.test(await state(port, "/readyz")));
+      assert.match(await state(port, "/readyz"), /^503 --durability replica: /);
+      await mend();
+      await until("ready again", isReady, 20_000);
+    }
+  });
+
+  test("[R-7] [R-6] of several processes: Redis away is not ready and alive, and why is said", async () => {
+    const own = await startRedis();
+    ends.push(() => own.stop());
+    const { port } = await spawned(own.url, ["--workers", "2"]);
+    own.process.kill("SIGSTOP");
+    await until("not ready", async () => (await state(port, "/readyz")) === "503 Redis cannot be written to");
+    assert.equal(await state(port, "/healthz"), "200 ok");
+    own.process.kill("SIGCONT");
+    await until("ready again", async () => (await state(port, "/readyz")) === "200 ok");
+  });
+
+  test("[R-6] alive and not ready while it starts, which can take long", async () => {
+    const own = await startRedis();
+    ends.push(() => own.stop());
+    own.process.kill("SIGSTOP");
+    const starting = spawnScript("server.ts", ["--port", "0", "--redis", own.url, "--metrics", "0"]);
+    ends.push(async () => starting.child.exitCode ?? void starting.child.kill("SIGKILL"));
+    const port = Number(
+      await until(
+        "the operator port",
+        () => /"event":"operator_port".*"port":(\d+)/.exec(starting.output.err)?.[1],
+      ),
+    );
+    assert.equal(await state(port, "/healthz"), "200 ok");
+    assert.equal(await state(port, "/readyz"), "503 starting");
+    assert.equal((await ask(port, "/metrics")).status, 503);
+    own.process.kill("SIGCONT");
+    await until("ready", async () => (await state(port, "/readyz")) === "200 ok", 20_000);
+  });
+
+  for (const more of [[], ["--workers", "2"]]) {
+    test(`[R-4] [R-6] a port that is taken: one line, exit code 1, and nobody got in before${more.join(" ")}`, async () => {
+      const { port } = await spawned();
+      const folder = dataFolder();
+      const args = ["--port", "0", "--data", folder, "--metrics", String(port), ...more];
+      const { output, ended } = spawnScript("server.ts", args);
+      assert.equal(await ended, 1);
+      assert.equal(
+        output.err,
+        `server.ts: --metrics 127.0.0.1:${port}: it is taken; give another port\n`,
+        "no Redis was started, no port was opened",
+      );
+    });
+  }
 });
+
+async function masterWithReplica(): Promise<{ master: GroupMember; replica: GroupMember }> {
+  const settings = { appendonly: "yes", appendfsync: "always", save: "", "repl-diskless-sync-delay": "0" };
+  const master = new GroupMember(await freePort(), scratchFolder(), settings);
+  const replicaof = `127.0.0.1 ${master.port}`;
+  const replica = new GroupMember(await freePort(), scratchFolder(), { ...settings, replicaof });
+  for (const member of [master, replica]) {
+    await member.start();
+    ends.push(() => member.end());
+  }
+  await until("the replica", async () => (await master.replicasOnline()) === 1);
+  return { master, replica };
+}

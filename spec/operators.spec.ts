@@ -82,6 +82,36 @@ describe("the doctor", { concurrency: 3 }, () => {
     assert.equal(ofReplica.code, 1);
   });
 
+  test("[R-9] [R-11] asked for a durability it says whether this Redis gives it, and what to do", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "noeviction", appendfsync: "everysec" });
+    const asked = (...more: string[]): Promise<Said> =>
+      run("doctor", "--redis", redis.url, "--port", "0", ...more);
+    const disk = await asked("--durability", "disk");
+    assert.match(disk.of("durability"), /^bad disk: .*appendfsync everysec; CONFIG SET appendfsync always/);
+    assert.equal(disk.code, 1);
+    const replica = await asked("--durability", "replica", "--replicas", "2");
+    assert.match(replica.of("durability"), /^bad replica: .*has 0 replicas online, wanted 2; .*--replicas/);
+    assert.equal(replica.code, 1);
+    const memory = await asked("--durability", "memory");
+    assert.match(memory.of("durability"), /^ok memory/);
+    assert.equal(memory.code, 0);
+    assert.doesNotMatch((await asked()).lines.join(), /durability/, "nothing was asked for");
+    await redis.client.config("SET", "appendfsync", "always");
+    assert.match((await asked("--durability", "disk")).of("durability"), /^ok disk/);
+    const refused = await run("--redis", redis.url, "--port", "0", "--durability", "replica");
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /^server\.ts: --durability replica: .*has 0 replicas online, wanted 1; .*--replicas/m,
+    );
+  });
+
+  test("[R-9] the port of --metrics is looked at too", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "noeviction" });
+    const said = await run("doctor", "--redis", redis.url, "--port", "0", "--metrics", "192.0.2.1:9190");
+    assert.match(said.of("port 9190"), /^bad 192\.0\.2\.1 cannot be listened on/);
+  });
+
   test("[R-9] in a Cluster every master is looked at", async () => {
     const cluster = await startCluster({ masters: 3, replicas: 0 });
     ends.push(() => cluster.stop());
@@ -190,6 +220,33 @@ describe("top", { concurrency: 2 }, () => {
     assert.deepEqual([rows.get("east")?.[1], rows.get("west-1")?.[1]], ["2", "0"]);
     assert.match(rows.get("?[31mforeign")?.join(" ") ?? "", /^says nothing/);
     assert.ok(!seen.lines.join("").includes("\u001b"), "no escape of a stranger's reaches the terminal");
+    for (const client of clients) client.destroy();
+  });
+
+  test("[R-8] [R-9] two servers of one name are two: each counts its own users, and top and doctor tell them apart", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "noeviction" });
+    const args = ["--redis", redis.url, "--node", "twin"];
+    const servers = await Promise.all([spawnServer(args), spawnServer(args)]);
+    for (const server of servers) ends.push(() => server.kill("SIGKILL"));
+    const clients = [await newUser(servers[0].port, 1), await newUser(servers[1].port, 2)];
+    const rows = await until(
+      "a session each",
+      async () => {
+        const { lines } = await run("top", "--once", "--redis", redis.url);
+        const twins = lines.filter((line) => line.startsWith("twin")).map((line) => line.split(/ +/));
+        return twins.length === 2 && twins.every(([, , sessions]) => sessions === "1") && twins;
+      },
+      30_000,
+    );
+    const shown = rows.map(([name = ""]) => name);
+    for (const name of shown) assert.match(name, /^twin\.[0-9a-f]{6}$/);
+    assert.notEqual(shown[0], shown[1]);
+    const doctor = await run("doctor", "--redis", redis.url, "--port", "0");
+    assert.match(doctor.of("nodes"), /^warn 2 hold a lease, 2 of them are called twin; .*--node/);
+    assert.equal(await servers[0].kill("SIGTERM"), 0);
+    const [one] = await redis.client.zrangebyscore("{online}:nodes", "-inf", "+inf");
+    assert.ok(one, "one node is left");
+    assert.deepEqual(await redis.client.hget("{online}:users", "2"), "1", "and its user");
     for (const client of clients) client.destroy();
   });
 

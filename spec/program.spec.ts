@@ -153,6 +153,9 @@ const wrongArgs: string[][] = [
   ["--host", "a b"],
   ["--host=localhost,::1"],
   ["--host", "http://localhost"],
+  ["--host", "0:0"],
+  ["--host", "1.2.3"],
+  ["--host", "::zz"],
   ["--data", ""],
   ["--data", "  "],
   ["--redis", ""],
@@ -160,8 +163,10 @@ const wrongArgs: string[][] = [
   ["--redis", "http://localhost"],
   ["--redis", "redis://localhost/first"],
   ["--durability", "safe"],
-  ["--replicas", "0"],
-  ["--replicas", "10"],
+  ["--replicas", "0", "--durability", "replica"],
+  ["--replicas", "10", "--durability", "replica"],
+  ["--replicas", "2"],
+  ["--replicas", "1", "--durability", "disk"],
   ["--rate", "-1"],
   ["--node", "a b"],
   ["--node", ""],
@@ -183,6 +188,15 @@ const wrongArgs: string[][] = [
   ["--metrics", "localhost"],
   ["--metrics", "http://localhost:9100"],
   ["--metrics", "65536"],
+  ["--metrics", "0:0:0"],
+  ["--metrics", "0:9100"],
+  ["--metrics", "::1:9100"],
+  ["--metrics", "[::1]"],
+  ["--metrics", "[localhost]:9100"],
+  ["--metrics", "1.2.3:9100"],
+  ["--metrics", "-:9100"],
+  ["--metrics", "8889"],
+  ["--metrics", "0.0.0.0:80", "--port", "80"],
   ["--help", "--help"],
   [""],
   ["--help=yes"],
@@ -197,6 +211,10 @@ test("[X-1] a wrong flag is refused by its name", () => {
       args.join(" "),
     );
   }
+  assert.throws(
+    () => parseServerArgs(["--replicas", "2"], {}),
+    /^Error: --replicas 2: wanted only with --durability replica, without which no answer waits for replicas$/,
+  );
   assert.throws(
     () => parseServerArgs([], { REDIS_URL: "mysql://me:geheim@127.0.0.1" }),
     /--redis mysql:\/\/me:\*\*\*@127\.0\.0\.1: wanted redis:\/\/host:port, unix:\/\/\/path/,
@@ -229,6 +247,7 @@ test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", 
   };
   assert.deepEqual(metrics("0.0.0.0:9100"), { host: "0.0.0.0", port: 9100 });
   assert.deepEqual(metrics("[::1]:0"), { host: "::1", port: 0 });
+  assert.deepEqual(metrics("node-1.example:9100"), { host: "node-1.example", port: 9100 });
   const auto = parseServerArgs(["--workers", "auto"], {});
   assert.equal(auto === "help" ? 0 : auto.workers, availableParallelism());
 });
