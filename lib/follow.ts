@@ -255,10 +255,8 @@ export class Follow implements Reading {
     const { session, conv } = reader;
     try {
       if (!at) {
-        const [[cursor], head] = await Promise.all([
-          this.#cursorDao.read(session.userId, session.device, [conv]),
-          this.#smsDao.head(conv),
-        ]);
+        const [cursor] = await this.#cursorDao.read(session.userId, session.device, [conv]);
+        const head = await this.#smsDao.head(conv, cursor ?? zeroId);
         // A cursor is never beyond its log: one that is belongs to an end that was lost, and says nothing.
         if (cursor && compareIds(cursor, head) <= 0) reader.position = cursor;
         // Nobody else reads it here: no need to read what this one has.

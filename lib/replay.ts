@@ -96,7 +96,7 @@ export class Replay {
     const batches = await this.#read(reader, most, upTo);
     if (batches.length === 0) {
       // Kept entries follow what was trimmed; where nothing follows, the log itself has lost its end.
-      const head = await this.#reads.take(() => smsDao.head(conv));
+      const head = await this.#reads.take(() => smsDao.head(conv, upTo));
       if (!session.closed) skipTo(reader, upTo, compareIds(head, upTo) < 0 ? "lost" : "trimmed");
     }
     if (session.closed) return null;

@@ -22,6 +22,7 @@ const seekScript = new Script("seek");
 const unreadScript = new Script("unread");
 
 type RangeCommand = "XRANGE" | "XREVRANGE";
+type RangeArguments = [RangeCommand, from: string, to: string, count: number];
 
 export interface NewMessage {
   sender: number;
@@ -122,9 +123,11 @@ export class SmsDao {
     }
   }
 
-  /** The id of the newest message, zero when there is none. */
-  async head(conv: StoredConv): Promise<MessageId> {
-    const [newest] = await this.#read(conv, ["XREVRANGE", "+", "-", 1]);
+  /** The id of the newest message, zero when there is none. `known`: it is known to have been there. */
+  async head(conv: StoredConv, known: MessageId = zeroId): Promise<MessageId> {
+    const args: RangeArguments = ["XREVRANGE", "+", "-", 1];
+    let [newest] = await this.#read(conv, args);
+    if (this.#lacks(newest?.id ?? zeroId, known)) [newest] = await this.#read(conv, args, "proven");
     return newest?.id ?? zeroId;
   }
 
@@ -137,13 +140,18 @@ export class SmsDao {
     { cursor, userId, most }: { cursor: MessageId; userId: number; most: number },
   ): Promise<{ head: MessageId; unread: number }> {
     const args = [formatId(cursor), userId, most];
-    const [head, unread] = (await this.#store.run(unreadScript, [logKey(conv)], args)) as [string, number];
+    const keys = [logKey(conv)];
+    let [head, unread] = (await this.#store.run(unreadScript, keys, args)) as [string, number];
+    if (this.#lacks(idOf(head), cursor)) {
+      const proven = await this.#store.runProven(unreadScript, keys, { args, touched: metaKey(conv) });
+      [head, unread] = proven as [string, number];
+    }
     const id = idOf(head);
     if (id.seq > 0 && !this.#store.readsAhead) this.#seen(conv, id);
     return { head: id, unread };
   }
 
-  /** Messages above `after`, up to `last` (absent: to the end), oldest first, at most `count`. */
+  /** Messages above `after`, up to `last`, which is known to have been there (absent: to the end), oldest first, at most `count`. */
   async readAfter(conv: StoredConv, after: MessageId, count: number, last?: MessageId): Promise<Entry[]> {
     return this.#range("XRANGE", conv, `(${formatId(after)}`, last ? formatId(last) : "+", count);
   }
@@ -185,7 +193,8 @@ export class SmsDao {
   ): Promise<Entry[]> {
     let entries = await this.#read(conv, [command, from, to, count]);
     const safe = this.#safe.get(conv) ?? zeroId;
-    const isProven = !this.#store.readsAhead || compareIds(newestOf(entries), safe) <= 0;
+    const isMissing = entries.length === 0 && command === "XRANGE" && to !== "+";
+    const isProven = !this.#store.readsAhead || (!isMissing && compareIds(newestOf(entries), safe) <= 0);
     if (!isProven) {
       try {
         entries = await this.#read(conv, [command, from, to, count], "proven");
@@ -202,7 +211,7 @@ export class SmsDao {
 
   async #read(
     conv: StoredConv,
-    args: [RangeCommand, from: string, to: string, count: number],
+    args: RangeArguments,
     how: "proven" | "as it is" = "as it is",
   ): Promise<Entry[]> {
     const keys = [logKey(conv)];
@@ -212,6 +221,14 @@ export class SmsDao {
         : await this.#store.run(readScript, keys, args);
     const reply = JSON.parse(String(json)) as [string, string[]][] | Record<string, never>;
     return Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
+  }
+
+  /**
+   * Whether a log seems to end before what is known of it. A master that was taken over from, and has not heard of it, says
+   * so too: only one that can prove what it says is believed.
+   */
+  #lacks(head: MessageId, known: MessageId): boolean {
+    return this.#store.readsAhead && compareIds(head, known) < 0;
   }
 
   #provenUpTo(conv: StoredConv, id: MessageId): void {
