@@ -3,26 +3,22 @@
  * password, or a registration), then the chat, and after `/logout` the questions again. It joins the parts; each of them
  * knows nothing of the others.
  */
-import { join } from "node:path";
+import { Accounts, type Credentials, waitForUnsent } from "./accounts.ts";
 import { askPassword, askUntil, askUserId, askUserName, readUserId } from "./askPerson.ts";
-import { ChatClient, type ChatClientEvents, type ChatClientOptions } from "./chatClient.ts";
+import type { ChatClient, ChatClientEvents } from "./chatClient.ts";
 import type { Clock } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { harmless } from "./displayText.ts";
 import { reasonOf } from "./journal.ts";
 import { type Lang, type Texts, texts } from "./lang.ts";
-import { clientQuitLookMs, screenQuitWaitMs } from "./limits.ts";
-import { Outbox } from "./outbox.ts";
+import { screenQuitWaitMs } from "./limits.ts";
 import { type Background, type ColorDepth, backgroundOf, paletteFor } from "./palette.ts";
-import { ReadMarks } from "./readMarks.ts";
 import { register } from "./registration.ts";
 import { ScreenChat } from "./screenChat.ts";
 import { ScreenDialog } from "./screenDialog.ts";
 import type { ScreenTerminal } from "./screenTerminal.ts";
 import { type ScreenTexts, screenTexts } from "./screenTexts.ts";
 import { Settings } from "./settings.ts";
-import { accountName } from "./stateFiles.ts";
-import { TokenStore } from "./tokenStore.ts";
 
 export interface ScreenClientOptions {
   terminal: ScreenTerminal;
@@ -38,14 +34,11 @@ export interface ScreenClientOptions {
   colors: { depth: ColorDepth; background: Background | null };
 }
 
-/** Who logs in and how. */
-type Credentials = { userId: number; token: string } | { userId: number; password: string };
-
 /** One run of the full-screen client. */
 export class ScreenClient {
   readonly #options: ScreenClientOptions;
   readonly #settings: Settings;
-  readonly #tokens: TokenStore;
+  readonly #accounts: Accounts;
   readonly #dialog: ScreenDialog;
   #lang: Lang;
   #told: Background | null = null;
@@ -54,7 +47,7 @@ export class ScreenClient {
   constructor(options: ScreenClientOptions) {
     this.#options = options;
     this.#settings = Settings.open(options.stateFolder);
-    this.#tokens = new TokenStore(options.stateFolder);
+    this.#accounts = new Accounts(options);
     this.#lang = options.lang.isFlag ? options.lang.lang : (this.#settings.lang ?? options.lang.lang);
     this.#dialog = new ScreenDialog({
       terminal: options.terminal,
@@ -65,7 +58,7 @@ export class ScreenClient {
 
   /** Runs until the person quits, or the terminal is gone; it is given back then. What is still to be told, if anything. */
   async run(): Promise<string> {
-    const { terminal, host, port } = this.#options;
+    const { terminal } = this.#options;
     terminal.open({
       key: (event) => {
         if (event.kind === "background") this.#learnBackground(event.rgb);
@@ -78,9 +71,9 @@ export class ScreenClient {
         this.#chat?.leave("quit");
       },
     });
-    let userId = this.#options.userId ?? this.#tokens.lastUser({ host, port });
+    let userId = this.#options.userId ?? this.#accounts.lastUser;
     let told = "";
-    for (let credentials = this.#kept(userId); ;) {
+    for (let credentials = userId === null ? null : this.#accounts.kept(userId); ;) {
       credentials ??= await this.#ask(userId);
       if (!credentials) break;
       const left = await this.#talk(credentials);
@@ -113,16 +106,6 @@ export class ScreenClient {
     this.#told = backgroundOf(rgb);
     this.#chat?.setPalette(this.#palette());
     if (!this.#chat) this.#dialog.refresh();
-  }
-
-  #kept(userId: number | null): Credentials | null {
-    const token = userId === null ? undefined : this.#tokens.read(this.#tokenOf(userId));
-    return userId === null || token === undefined ? null : { userId, token };
-  }
-
-  #tokenOf(userId: number): { host: string; port: number; userId: number; device: string } {
-    const { host, port, device } = this.#options;
-    return { host, port, userId, device };
   }
 
   /** Asks who it is; null: nobody any more. */
@@ -177,23 +160,24 @@ export class ScreenClient {
 
   /** One log-in, until it is left. */
   async #talk(credentials: Credentials): Promise<{ kind: "quit" | "logout" | "ended"; told: string }> {
-    const { terminal, clock, host, port, stateFolder } = this.#options;
+    const { terminal, clock, host, port } = this.#options;
     const { userId } = credentials;
-    const account = accountName({ host, port, userId });
-    const outbox = this.#openOutbox(join(stateFolder, "outbox"), account);
+    const { outbox, why, marks } = this.#accounts.open(userId);
     const made: { client?: ChatClient } = {};
+    // With a kept log-in the chat is shown at once, whatever the link does.
+    const patient = "token" in credentials;
     const connect = (events: ChatClientEvents): ChatClient =>
-      (made.client = this.#connect(credentials, outbox.box, events));
+      (made.client = this.#accounts.connect(credentials, { outbox, events, patient }));
     const chat = new ScreenChat(
       {
         ...{ terminal, clock, userId, server: `${host}:${port}`, lang: this.#lang, settings: this.#settings },
-        ...{ palette: this.#palette(), outbox: outbox.box, marks: new ReadMarks(stateFolder, account) },
+        ...{ palette: this.#palette(), outbox, marks },
       },
       connect,
     );
     const client = made.client;
     if (!client) return { kind: "quit", told: "" };
-    if (outbox.why !== "") chat.chat.note(this.#texts.noOutbox(harmless(outbox.why)), "warning");
+    if (why !== "") chat.chat.note(this.#texts.noOutbox(harmless(why)), "warning");
     chat.onSetting = () => chat.setPalette(this.#palette());
     let isOver = false;
     chat.onEnded = ({ reason, code }) => {
@@ -203,24 +187,25 @@ export class ScreenClient {
     };
     try {
       if (!(await this.#logIn(client, credentials))) return { kind: "ended", told: "" };
-      this.#tokens.remember({ host, port }, userId);
+      this.#accounts.remember(userId);
       this.#chat = chat;
       const kind = await chat.run();
       this.#lang = chat.chat.lang;
       if (kind === "ended" || isOver) {
-        this.#tokens.forget(this.#tokenOf(userId));
+        this.#accounts.forget(userId);
         this.#dialog.clear();
         this.#dialog.print(this.#screenTexts.login.tokenOver);
         return { kind: "ended", told: "" };
       }
-      await this.#waitForUnsent(client);
+      const isHopeful = (): boolean => client.state.kind === "online";
+      await waitForUnsent(client, { clock, waitMs: screenQuitWaitMs, isHopeful });
       if (kind === "logout") this.#loggedOut(userId);
-      const told = client.unsent > 0 && outbox.box ? this.#texts.keptCount(client.unsent) : "";
+      const told = client.unsent > 0 && outbox ? this.#texts.keptCount(client.unsent) : "";
       return { kind, told };
     } finally {
       this.#chat = null;
       client.logout();
-      outbox.box?.close();
+      outbox?.close();
     }
   }
 
@@ -243,52 +228,9 @@ export class ScreenClient {
     return false;
   }
 
-  #connect(credentials: Credentials, outbox: Outbox | null, events: ChatClientEvents): ChatClient {
-    const { host, port, clock, device } = this.#options;
-    const { userId } = credentials;
-    const secret: Partial<ChatClientOptions> =
-      "token" in credentials
-        ? { token: credentials.token, patient: true }
-        : { password: credentials.password };
-    const client: ChatClient = new ChatClient({
-      ...{ host, port, userId, device, clock },
-      ...secret,
-      ...(outbox && { outbox }),
-      events: {
-        ...events,
-        state: (state) => {
-          if (state.kind === "online" && client.token !== undefined) {
-            this.#tokens.write(this.#tokenOf(userId), client.token);
-          }
-          events.state?.(state);
-        },
-      },
-    });
-    return client;
-  }
-
-  #openOutbox(folder: string, account: string): { box: Outbox | null; why: string } {
-    try {
-      return { box: Outbox.open({ folder, account, device: this.#options.device }), why: "" };
-    } catch (error) {
-      return { box: null, why: reasonOf(error) };
-    }
-  }
-
   #loggedOut(userId: number): void {
-    const { host, port } = this.#options;
-    this.#tokens.forget(this.#tokenOf(userId));
-    this.#tokens.forgetUser({ host, port });
+    this.#accounts.loggedOut(userId);
     this.#dialog.clear();
     this.#dialog.print(this.#screenTexts.loggedOut);
-  }
-
-  /** What was typed just now is still said; the rest is on disk. */
-  async #waitForUnsent(client: ChatClient): Promise<void> {
-    const { clock } = this.#options;
-    const endMs = clock.monotonicMs() + screenQuitWaitMs;
-    while (client.unsent > 0 && client.state.kind === "online" && clock.monotonicMs() < endMs) {
-      await new Promise<void>((resolve) => clock.after(clientQuitLookMs, resolve));
-    }
   }
 }

@@ -75,7 +75,7 @@ const layers: Record<string, string[]> = {
   operator: ["metrics", "figures", "operatorPort", "worker", "workers", "top", "doctor", "mend"],
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
-    ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags"],
+    ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags", "accounts"],
     ...["displayText", "lineEditor", "ask", "terminal", "pipe", "menus", "chatView"],
     ...["scriptTexts", "scriptFlags", "scriptErrors", "scriptLogin", "passwordFile", "within", "inputLines"],
     ...["lineWriter", "messageLine", "sendScript", "tail", "tailCursor", "tailScript", "historyScript"],
