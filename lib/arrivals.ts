@@ -12,7 +12,7 @@ import type { Room } from "./room.ts";
 /** What of a chat they go into. */
 export type ArrivalsHost = Pick<
   Chat,
-  "client" | "rooms" | "settings" | "clock" | "link" | "fetch" | "view" | "marksChanged"
+  "client" | "rooms" | "settings" | "clock" | "link" | "fetch" | "view" | "marksChanged" | "note" | "settled"
 >;
 
 type Phase = { kind: "arriving"; until: Timer | null } | { kind: "reading" };
@@ -44,6 +44,7 @@ export class Arrivals {
       if (isNew && isOthers && this.isReading) this.#ring(room, made.mentions);
       room.trim(this.#host.view.keptItem(room));
       this.#host.marksChanged();
+      this.#host.view.told({ kind: "message", room, message: made, isNew });
       this.#host.view.changed();
     },
     gap: ({ conv, after, before, count, reason }) => {
@@ -51,28 +52,28 @@ export class Arrivals {
       const room = this.#host.rooms.open(conv);
       if (from && to && reason === "skipped") room.skip(to, count);
       else if (from && to && reason !== "skipped") room.gone(from, to, reason);
+      this.#host.view.told({ kind: "gap", room, count, reason });
       this.#host.view.changed();
     },
     delivered: ({ conv, id }) => {
       const room = this.#host.rooms.open(conv);
-      room.deliveredTo = laterId(room.deliveredTo, parseId(id) ?? zeroId);
+      const from = room.deliveredTo;
+      room.deliveredTo = laterId(from, parseId(id) ?? zeroId);
+      this.#host.view.told({ kind: "delivered", room, from, to: room.deliveredTo });
       this.#host.view.changed();
     },
     restored: ({ conv, content }, outcome) => {
-      const { rooms, link, clock } = this.#host;
-      if (outcome.kind === "stored") link.durability = outcome.stored;
-      rooms.settled({ conv, content, timeMs: clock.wallMs() }, outcome);
-      this.#host.view.changed();
+      this.#host.settled({ conv, content, timeMs: this.#host.clock.wallMs() }, outcome);
     },
     presence: (change) => this.#presenceChanged(change),
   };
 
   #linkChanged(state: ClientState): void {
-    const { link, clock, rooms } = this.#host;
+    const { link, clock } = this.#host;
     const news = link.changed(state, clock.monotonicMs());
-    const timeMs = clock.wallMs();
-    if (this.isReading && news.kind === "lost") rooms.current.note({ timeMs, tone: "warning", text: news });
-    if (this.isReading && news.kind === "back") rooms.current.note({ timeMs, tone: "notice", text: news });
+    this.#host.view.told({ kind: "link", state, news });
+    if (this.isReading && news.kind === "lost") this.#host.note(news, "warning");
+    if (this.isReading && news.kind === "back") this.#host.note(news);
     if (state.kind === "online") this.#loggedIn();
     if (state.kind === "ended" && state.reason !== "closed") this.#host.view.ended(state);
     this.#host.view.changed();
@@ -96,22 +97,21 @@ export class Arrivals {
     if (this.#phase.kind !== "arriving") return;
     this.#phase.until?.cancel();
     this.#phase = { kind: "reading" };
-    const { rooms, clock } = this.#host;
-    const lines = rooms.digest.slice(0, digestConvsMax);
-    if (lines.length > 0) {
-      rooms.current.note({ timeMs: clock.wallMs(), tone: "notice", text: { kind: "digest", lines } });
-    }
+    const lines = this.#host.rooms.digest.slice(0, digestConvsMax);
+    if (lines.length > 0) this.#host.note({ kind: "digest", lines });
     this.#host.view.readingBegins();
   }
 
   #presenceChanged({ online, offline, initial }: PresenceChange): void {
     const { settings, client, rooms, clock } = this.#host;
     this.#host.view.changed();
-    const mode = settings.get("presence");
-    if (initial || mode === "off") return;
+    if (initial) return;
     const came = online.filter(({ userId }) => userId !== client.userId);
     const left = offline.map((userId) => ({ userId, userName: client.online.get(userId) ?? "" }));
     if (came.length + left.length === 0) return;
+    this.#host.view.told({ kind: "presence", came, left });
+    const mode = settings.get("presence");
+    if (mode === "off") return;
     const timeMs = clock.wallMs();
     if (mode === "fold") return rooms.presence({ came, left }, timeMs);
     for (const person of came) rooms.presenceOne({ came: [person], left: [] }, timeMs);

@@ -9,13 +9,15 @@ import type { ChatClient, ChatClientEvents, ClientState } from "./chatClient.ts"
 import type { Clock, Timer } from "./clock.ts";
 import { type Lang, texts as plainTexts } from "./lang.ts";
 import * as limits from "./limits.ts";
-import { LinkStatus } from "./linkStatus.ts";
+import { type LinkNews, LinkStatus } from "./linkStatus.ts";
+import type { MessageId } from "./messageId.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ReadMarks } from "./readMarks.ts";
-import type { Room, RoomItem } from "./room.ts";
+import type { NoteText, Person, Room, RoomItem, RoomMessage, RoomNote } from "./room.ts";
 import { RoomFetch } from "./roomFetch.ts";
 import { Rooms } from "./rooms.ts";
 import { type ScreenTexts, screenTexts } from "./screenTexts.ts";
+import type { SendOutcome } from "./sendQueue.ts";
 import type { Settings } from "./settings.ts";
 
 /** What of a client the chat needs. */
@@ -34,8 +36,23 @@ export interface ChatOptions {
   marks: ReadMarks;
 }
 
+/** What has happened, and is in the rooms already. */
+export type ChatNews =
+  | { kind: "message"; room: Room; message: RoomMessage; isNew: boolean }
+  | { kind: "gap"; room: Room; count: number; reason: "trimmed" | "lost" | "skipped" }
+  | { kind: "note"; note: RoomNote }
+  | { kind: "presence"; came: Person[]; left: Person[] }
+  | { kind: "link"; state: ClientState; news: LinkNews }
+  /** What became of a message of one's own. */
+  | { kind: "settled"; room: Room; content: string; outcome: SendOutcome }
+  /** It is not even sent. */
+  | { kind: "tooLong" }
+  /** The other side has what is behind `from`, up to `to`. */
+  | { kind: "delivered"; room: Room; from: MessageId; to: MessageId };
+
 /** Whoever shows a chat. */
 export interface ChatView {
+  told(news: ChatNews): void;
   /** The person looks at the end of this room. */
   isWatched(room: Room): boolean;
   /** What is on the screen of a room that is not at its end. */
@@ -105,6 +122,7 @@ export class Chat {
     const { commands } = this.texts;
     if (content.trim() === "") return this.note(commands.emptyMessage);
     if (content.length > limits.contentMaxUnits) {
+      this.view.told({ kind: "tooLong" });
       return this.note(commands.tooLong(content.length, limits.contentMaxUnits), "warning");
     }
     const mid = randomUUID();
@@ -112,17 +130,26 @@ export class Chat {
     const room = this.rooms.open(conv, this.client.online.get(Number(conv.slice(2))) ?? "");
     room.pending.push({ mid, timeMs, content, fate: { kind: "queued" } });
     void this.client.send({ conv, content, mid }).then((outcome) => {
-      if (outcome.kind === "stored") this.link.durability = outcome.stored;
-      this.rooms.settled({ conv, content, timeMs }, outcome);
-      this.view.changed();
+      this.settled({ conv, content, timeMs }, outcome);
     });
     this.settings.learn("send");
     this.view.said(room);
   }
 
+  /** What became of a message of one's own is known. */
+  settled(sms: { conv: string; content: string; timeMs: number }, outcome: SendOutcome): void {
+    const { conv, content } = sms;
+    if (outcome.kind === "stored") this.link.durability = outcome.stored;
+    this.rooms.settled(sms, outcome);
+    this.view.told({ kind: "settled", room: this.rooms.open(conv), content, outcome });
+    this.view.changed();
+  }
+
   /** Says something of ours in the conversation of the moment. */
-  note(words: string, tone: "notice" | "warning" = "notice"): void {
-    this.rooms.current.note({ timeMs: this.clock.wallMs(), tone, text: { kind: "words", words } });
+  note(said: string | NoteText, tone: "notice" | "warning" = "notice"): void {
+    const text: NoteText = typeof said === "string" ? { kind: "words", words: said } : said;
+    const note = this.rooms.current.note({ timeMs: this.clock.wallMs(), tone, text });
+    this.view.told({ kind: "note", note });
     this.view.changed();
   }
 

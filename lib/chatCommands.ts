@@ -19,8 +19,14 @@ export interface CommandHost {
   readonly chat: Chat;
   /** Something to be told at length. */
   page(title: string): PageWriter;
+  /** Nobody watches: the lines were written for a talk that goes as planned. */
+  readonly isScripted: boolean;
   go(room: Room): void;
   next(): void;
+  /** A message was written to a conversation, wherever the person is. */
+  wrote(room: Room): void;
+  history(room: Room): void | Promise<void>;
+  back(): void;
   setLang(lang: Lang): void;
   /** A setting has another value. */
   settingChanged(): void;
@@ -33,12 +39,11 @@ const runs: Record<CommandName, Run> = {
   msg: (host, rest) => {
     const [, who = "", content = ""] = /^(\S*)\s*([\s\S]*)$/u.exec(rest) ?? [];
     const room = who === "" || who === "all" ? null : host.chat.find(who);
-    if (!room?.isPrivate) return host.chat.note(usage(host, "msg"));
-    if (content.trim() === "") host.go(room);
-    else {
-      host.chat.say(room.conv, content);
-      host.go(room);
-    }
+    const isEmpty = content.trim() === "";
+    if (!room?.isPrivate || (isEmpty && host.isScripted)) return host.chat.note(usage(host, "msg"));
+    if (isEmpty) return host.go(room);
+    host.chat.say(room.conv, content);
+    host.wrote(room);
   },
   go: (host, rest) => {
     const room = rest.trim() === "" ? null : host.chat.find(rest);
@@ -49,8 +54,7 @@ const runs: Record<CommandName, Run> = {
   users: (host) => usersPage(host.page("/users"), host.chat),
   history: (host, rest) => {
     const room = rest.trim() === "" ? host.chat.rooms.current : host.chat.find(rest);
-    if (room) host.go(room);
-    else host.chat.note(usage(host, "history"));
+    return room ? host.history(room) : host.chat.note(usage(host, "history"));
   },
   search: (host, rest) => {
     const word = rest.trim();
@@ -89,7 +93,7 @@ const runs: Record<CommandName, Run> = {
     helpPage(host.page(host.chat.texts.help.title), host.chat);
     host.chat.settings.learn("help");
   },
-  back: (host) => host.chat.note(host.chat.texts.commands.unknown("/back")),
+  back: (host) => host.back(),
   quit: (host) => host.leave("quit"),
 };
 

@@ -32,6 +32,7 @@ export interface ScreenChatOptions extends ChatOptions {
 /** One chat on the screen, from the log-in to the end. */
 export class ScreenChat implements CommandHost, ChatView {
   readonly chat: Chat;
+  readonly isScripted = false;
   readonly #terminal: ScreenTerminal;
   readonly #server: string;
   readonly #frames: Frames;
@@ -114,6 +115,21 @@ export class ScreenChat implements CommandHost, ChatView {
     this.#enter(room);
   }
 
+  /** A message was written to a conversation: that is where one is from now on. */
+  wrote(room: Room): void {
+    this.go(room);
+  }
+
+  /** Older messages are where the person scrolls to. */
+  history(room: Room): void {
+    this.go(room);
+  }
+
+  /** There is no menu to go back to. */
+  back(): void {
+    this.chat.note(this.chat.texts.commands.unknown("/back"));
+  }
+
   setLang(lang: Lang): void {
     this.chat.setLang(lang);
     this.#closePage();
@@ -130,6 +146,9 @@ export class ScreenChat implements CommandHost, ChatView {
   onSetting: () => void = () => undefined;
 
   // What the chat tells.
+
+  /** What the screen shows is made of the rooms: whatever it was, `changed` follows. */
+  told(): void {}
 
   changed(): void {
     this.#frames.request();
