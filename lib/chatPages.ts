@@ -3,14 +3,14 @@
  * of a message. They write lines to whoever asked, a page on the screen or plain lines, and can be stopped. Never throw.
  */
 import type { ChatClient, Delivered } from "./chatClient.ts";
-import { columnsOf, harmless } from "./displayText.ts";
+import { columnsOf, harmless, personText, shownContent } from "./displayText.ts";
 import { commandLines } from "./commands.ts";
 import { type Fault, type WalkEnd, searchHistory, verifyHistory } from "./historyWalk.ts";
 import { usersPageMaxUsers } from "./limits.ts";
 import { formatId } from "./messageId.ts";
 import type { Role } from "./palette.ts";
 import type { Room } from "./room.ts";
-import { personText, shownContent, timeText } from "./roomRows.ts";
+import { timeText } from "./roomRows.ts";
 import type { Rooms } from "./rooms.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
 

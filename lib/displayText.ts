@@ -69,3 +69,20 @@ export function cutToColumns(text: string, columns: number): string {
   }
   return columns < 1 ? "" : `${cut}…`;
 }
+
+/** Somebody's words as they are shown: harmless, line by line. */
+export function shownContent(content: string): string {
+  return content
+    .replaceAll("\t", "    ")
+    .split(/\r\n|\n/)
+    .map(harmless)
+    .join("\n");
+}
+
+/** "name(id)", harmless: two names that look alike are still two. The name is cut, the id never. */
+export function personText(userName: string, userId: number, columnsMax: number = 28): string {
+  if (userName === "") return String(userId);
+  const id = `(${userId})`;
+  const name = cutToColumns(harmless(userName), Math.max(columnsMax - id.length, 4));
+  return `${name}${id}`;
+}

@@ -3,10 +3,9 @@
  * stored there and how durably, and what the other side's devices have of it.
  */
 import { type PageContext, type PageWriter, longTimeText, reasonText } from "./chatPages.ts";
-import { harmless } from "./displayText.ts";
+import { harmless, personText, shownContent } from "./displayText.ts";
 import { compareIds, formatId } from "./messageId.ts";
 import type { PendingMessage, Room, RoomMessage } from "./room.ts";
-import { personText, shownContent } from "./roomRows.ts";
 
 /** Tells of the message of one's own at `place` in the current conversation, 1 being the newest. Never throws. */
 export async function whyPage(page: PageWriter, place: number, context: PageContext): Promise<void> {

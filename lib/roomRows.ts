@@ -3,19 +3,11 @@
  * notes, and what of one's own has no id yet. Own, private, mentioned and said-by-us differ by signs, not by colour
  * only. Everybody's text is made harmless here ([C-4]).
  */
-import { columnsOf, cutToColumns, harmless } from "./displayText.ts";
+import { columnsOf, cutToColumns, harmless, personText, shownContent } from "./displayText.ts";
 import { compareIds } from "./messageId.ts";
+import { noteLines } from "./noteLines.ts";
 import type { Palette } from "./palette.ts";
-import type {
-  DigestLine,
-  Hole,
-  NoteText,
-  PendingMessage,
-  Room,
-  RoomItem,
-  RoomMessage,
-  RoomNote,
-} from "./room.ts";
+import type { Hole, PendingMessage, Room, RoomItem, RoomMessage, RoomNote } from "./room.ts";
 import type { Span } from "./screenBuffer.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
 import { wrapSpans } from "./wrap.ts";
@@ -105,7 +97,7 @@ function messageRows(room: Room, message: RoomMessage, context: RowsContext): Sp
 }
 
 /** How far a message of one's own has got; two columns. */
-function ownMark(room: Room, { id, stored }: RoomMessage): string {
+export function ownMark(room: Room, { id, stored }: RoomMessage): string {
   if (room.isPrivate && compareIds(id, room.deliveredTo) <= 0) return "✓✓";
   if (stored === "memory") return "~ ";
   return stored === "replica" ? "✓+" : stored === "disk" ? "✓ " : "· ";
@@ -136,73 +128,15 @@ function spokenRows(
   return [[...head, ...(rows[0] ?? [])], ...rows.slice(1)];
 }
 
-/** Somebody's words as the screen shows them: harmless, line by line. */
-export function shownContent(content: string): string {
-  return content
-    .replaceAll("\t", "    ")
-    .split(/\r\n|\n/)
-    .map(harmless)
-    .join("\n");
-}
-
-/** "name(id)", harmless: two names that look alike are still two. The name is cut, the id never. */
-export function personText(userName: string, userId: number, columnsMax: number = 28): string {
-  if (userName === "") return String(userId);
-  const id = `(${userId})`;
-  const name = cutToColumns(harmless(userName), Math.max(columnsMax - id.length, 4));
-  return `${name}${id}`;
-}
-
 function noteRows({ timeMs, tone, text }: RoomNote, context: RowsContext): Span[][] {
   const { palette, columns } = context;
   const style = palette.role(tone);
-  const lines = noteLines(text, context);
+  const lines = noteLines(text, { texts: context.texts, hint: context.texts.digestHint });
   return lines.flatMap((line, index) => {
     const head = index === 0 ? `${timeText(timeMs)} -- ` : "      -- ";
     const rows = wrapSpans([{ text: line, style }], { columns, firstIndent: 9, indent: 9 });
     return [[{ text: head, style: palette.role("dim") }, ...(rows[0] ?? [])], ...rows.slice(1)];
   });
-}
-
-function noteLines(text: NoteText, { texts }: RowsContext): string[] {
-  switch (text.kind) {
-    case "words":
-      return text.words.split("\n");
-    case "lost":
-      return [texts.linkLost(harmless(text.reason))];
-    case "back":
-      return [texts.linkBack(text.seconds)];
-    case "presence":
-      return presenceLines(text, texts);
-    case "digest":
-      return digestLines(text.lines, texts);
-  }
-}
-
-/** One quiet line; with few people it says who. */
-function presenceLines(
-  { came, left, cameCount, leftCount }: NoteText & { kind: "presence" },
-  texts: ScreenTexts,
-): string[] {
-  const person = ({ userName, userId }: { userName: string; userId: number }): string =>
-    personText(userName, userId);
-  if (cameCount + leftCount > came.length + left.length) return [texts.presence(cameCount, leftCount)];
-  const names = [...came.map((one) => `+${person(one)}`), ...left.map((one) => `−${person(one)}`)];
-  return [names.length === 0 ? texts.presence(0, 0) : `${names.join(" ")}`];
-}
-
-function digestLines(lines: DigestLine[], texts: ScreenTexts): string[] {
-  const people = lines.filter(({ conv }) => conv !== "all");
-  const all = lines.find(({ conv }) => conv === "all");
-  const total = people.reduce((sum, { unread }) => sum + unread, 0);
-  const names = people.map(({ name, unread, conv }) =>
-    texts.digestOne(personText(name, Number(conv.slice(2))), unread),
-  );
-  const said = [
-    ...(people.length > 0 ? [texts.digestPrivate(total, names.join(", "))] : []),
-    ...(all && all.unread > 0 ? [texts.digestEveryone(all.unread, all.mentions)] : []),
-  ];
-  return [texts.digestTitle, ...said.map((line) => `  ${line}`), texts.digestHint];
 }
 
 /** A line across the screen with a text in it. */

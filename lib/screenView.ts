@@ -3,7 +3,7 @@
  * on a narrow screen), a title, messages or a page over them, the status bar, what is being asked or said at the
  * bottom, and the input, which grows.
  */
-import { columnsOf, cutToColumns } from "./displayText.ts";
+import { columnsOf, cutToColumns, personText } from "./displayText.ts";
 import { type InputLayout, layoutInput } from "./inputLayout.ts";
 import {
   inputRowsMax,
@@ -14,7 +14,7 @@ import {
 } from "./limits.ts";
 import type { Palette, Role } from "./palette.ts";
 import type { Room } from "./room.ts";
-import { type RowsContext, personText } from "./roomRows.ts";
+import { type RowsContext } from "./roomRows.ts";
 import type { Rooms } from "./rooms.ts";
 import { ScreenBuffer, type Span } from "./screenBuffer.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
