@@ -12,7 +12,7 @@ import { runningOn } from "./helpers/privateRedis.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
 import { spawnScript } from "./helpers/server.ts";
 import { until } from "./helpers/wait.ts";
-import { type BadColumn, badColumns, judge } from "./prove/checker.ts";
+import { judge } from "./prove/checker.ts";
 import { Gate } from "./prove/gate.ts";
 import { parseProveArgs } from "./prove/main.ts";
 import { faultKinds, isProcessFault, planOf } from "./prove/plan.ts";
@@ -26,6 +26,7 @@ import {
 } from "./prove/recorder.ts";
 import { tableText } from "./prove/report.ts";
 import { Seqs } from "./prove/seqs.ts";
+import { type BadColumn, badColumns } from "./prove/tally.ts";
 
 /** A history made by hand: users 1 and 2 send, 1 also from a second device, 3 is of the first generation. */
 class Tale {
@@ -123,20 +124,20 @@ const good: Record<string, (tale: Tale) => void> = {
   "everybody heard everything": () => undefined,
   "a session goes on where the one before was acknowledged": (tale) => {
     tale.session(tale.tablet, [1, 2, 3]);
-    tale.recorder.acked(tale.tablet, "all", 3);
+    tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 3));
     tale.session(tale.tablet, [4, 5, 6]);
   },
   "what was not acknowledged comes again": (tale) => {
     tale.session(tale.tablet, [1, 2, 3, 4]);
-    tale.recorder.acked(tale.tablet, "all", 2);
+    tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 2));
     tale.session(tale.tablet, [3, 4, 5, 6]);
     tale.session(tale.desk, [1, 3, 5]);
     tale.session(tale.desk, [1, 3]);
   },
   "what was acknowledged a moment ago may come again": (tale) => {
     tale.session(tale.tablet, [1, 2, 3, 4, 5, 6]);
-    tale.recorder.acked(tale.tablet, "all", 3, 1000);
-    tale.recorder.acked(tale.tablet, "all", 6, 20_000);
+    tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 3), 1000);
+    tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 6), 20_000);
     tale.hear(tale.tablet, tale.recorder.login(tale.tablet, 40_000), [4, 5, 6]);
   },
   "an announced gap that is in history": (tale) => {
@@ -268,8 +269,8 @@ const bad: Record<string, [BadColumn, number, (tale: Tale) => void]> = {
     1,
     (tale) => {
       tale.session(tale.tablet, [1, 2, 3, 4, 5, 6]);
-      tale.recorder.acked(tale.tablet, "all", 3, 1000);
-      tale.recorder.acked(tale.tablet, "all", 6, 20_000);
+      tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 3), 1000);
+      tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 6), 20_000);
       const session = tale.recorder.login(tale.tablet, 40_000);
       tale.hear(tale.tablet, session, [3, 4, 5, 6]);
     },
@@ -323,7 +324,7 @@ const bad: Record<string, [BadColumn, number, (tale: Tale) => void]> = {
     1,
     (tale) => {
       tale.session(tale.tablet, [1, 2, 5, 6]);
-      tale.recorder.acked(tale.tablet, "all", 2);
+      tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 2));
       tale.session(tale.tablet, [3, 4, 5, 6]);
     },
   ],
@@ -332,7 +333,7 @@ const bad: Record<string, [BadColumn, number, (tale: Tale) => void]> = {
     1,
     (tale) => {
       tale.session(tale.tablet, [1, 2, 3, 4]);
-      tale.recorder.acked(tale.tablet, "all", 2);
+      tale.recorder.acked(tale.tablet, "all", tale.idOf("all", 2));
       tale.session(tale.tablet, [5, 6]);
     },
   ],
@@ -449,7 +450,8 @@ test("[prove] any hole, repeat or swap in any session is caught", () => {
         if (index % (length * 4) === 0 && Math.abs(index - at) > 2)
           session = tale.recorder.login(tale.tablet);
         tale.hear(tale.tablet, session, [seq]);
-        if (seq % ackEvery === 0 && kind === "hole") tale.recorder.acked(tale.tablet, "all", seq);
+        if (seq % ackEvery === 0 && kind === "hole")
+          tale.recorder.acked(tale.tablet, "all", tale.idOf("all", seq));
       });
       tale.finish();
       const { total } = judge(tale.recorder);
@@ -546,7 +548,7 @@ test("[prove] flags", () => {
 });
 
 test("[prove] the table has a line for each row and one for all", () => {
-  const row = { sent: 1234, stored: 1200, delivered: 1234567, faults: 3 };
+  const row = { sent: 1234, stored: 1200, delivered: 1234567, told: 0, faults: 3 };
   const clean = { lost: 0, doubled: 0, reordered: 0, silentGaps: 0, unanswered: 0 };
   const lines = tableText([
     ["links cut", { ...row, ...clean }],
@@ -559,6 +561,7 @@ test("[prove] the table has a line for each row and one for all", () => {
     "1,234",
     "1,200",
     "1,234,567",
+    "0",
     "0",
     "0",
     "0",

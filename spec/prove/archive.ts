@@ -13,11 +13,18 @@ const retryMs = 100;
 export class RoomArchive {
   readonly #recorder: Recorder;
   readonly #archivist: Talker;
+  readonly #how: "archived" | "kept";
   #after: string;
 
-  constructor(recorder: Recorder, archivist: Talker, after: string) {
+  /** `kept`: it is read when all is over, and shows what is left. */
+  constructor(
+    recorder: Recorder,
+    archivist: Talker,
+    { after, how }: { after: string; how: "archived" | "kept" },
+  ) {
     this.#recorder = recorder;
     this.#archivist = archivist;
+    this.#how = how;
     this.#after = after;
   }
 
@@ -26,7 +33,7 @@ export class RoomArchive {
       const page = await this.#archivist.history({ conv: "all", after: this.#after, limit: pageMessages });
       if (page?.code !== 200) return false;
       for (const message of page.messages as Fields[]) {
-        this.#recorder.archived("all", idOf(message.id), this.#archivist.codeOf(message));
+        this.#recorder[this.#how]("all", idOf(message.id), this.#archivist.codeOf(message));
         this.#after = String(message.id);
       }
       if (page.more !== true) return true;
@@ -61,7 +68,10 @@ export async function readPrivate(
         before = String(messages[0]?.id);
         if (page.more !== true || messages.length === 0) break;
       }
-      for (const message of found) recorder.archived(name, idOf(message.id), reader.codeOf(message));
+      for (const message of found) {
+        recorder.archived(name, idOf(message.id), reader.codeOf(message));
+        recorder.kept(name, idOf(message.id), reader.codeOf(message));
+      }
     }),
   );
 }

@@ -15,25 +15,7 @@ import {
   senderOf,
 } from "./recorder.ts";
 import { Seqs } from "./seqs.ts";
-
-export const badColumns = ["lost", "doubled", "reordered", "silentGaps", "unanswered"] as const;
-export type BadColumn = (typeof badColumns)[number];
-
-export interface Counts extends Record<BadColumn, number> {
-  sent: number;
-  stored: number;
-  delivered: number;
-}
-
-export interface Verdict {
-  /** By row of the recorder. */
-  rows: Counts[];
-  total: Counts;
-  /** In words, the first ones of each bad column. */
-  findings: string[];
-}
-
-const findingsPerColumn = 8;
+import { Tally, type Verdict } from "./tally.ts";
 
 /** Judges. May be called while the run goes on: then what is still under way counts as lost. */
 export function judge(recorder: Recorder): Verdict {
@@ -42,36 +24,25 @@ export function judge(recorder: Recorder): Verdict {
 
 class Judge {
   readonly #recorder: Recorder;
-  readonly #rows: Counts[];
-  readonly #findings: string[] = [];
-  readonly #found: Partial<Record<BadColumn, number>> = {};
+  readonly #tally: Tally;
   /** Where each message stands in its conversation, by sender and count; 0: nobody has seen it. */
   readonly #places: number[][];
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
-    this.#rows = recorder.rows.map(() => ({
-      ...{ sent: 0, stored: 0, delivered: 0 },
-      ...{ lost: 0, doubled: 0, reordered: 0, silentGaps: 0, unanswered: 0 },
-    }));
+    this.#tally = new Tally(recorder);
     this.#places = recorder.senders.map(() => []);
   }
 
   verdict(): Verdict {
-    const { deliveries, conflicts, unanswered, convs, devices } = this.#recorder;
-    const { answeredTwice, answeredBlankly, ownBack } = this.#recorder;
-    this.#count();
-    deliveries.forEach((count, row) => ((this.#rows[row] as Counts).delivered += count));
-    for (const code of unanswered) this.#bad("unanswered", code, "no answer within 5 s");
-    for (const code of answeredTwice) this.#bad("doubled", code, "answered with two ids");
-    for (const code of answeredBlankly) this.#bad("lost", code, "was answered with 200 and no id");
-    for (const code of ownBack) this.#bad("doubled", code, "came back to the device that had sent it");
+    const { conflicts, answeredTwice, convs, devices } = this.#recorder;
+    for (const { code } of answeredTwice) this.#tally.bad("doubled", code, "answered with two ids");
     for (const { conv, seq, code, other, answered } of conflicts) {
       const what =
         code === altered
           ? "came altered"
           : `stands where ${other} stands, or under another epoch (${conv} ${seq})`;
-      this.#bad(answered ? "lost" : "reordered", code === altered ? 0 : code, what);
+      this.#tally.bad(answered ? "lost" : "reordered", code === altered ? 0 : code, what);
     }
     for (const conv of convs.values()) this.#judgeLog(conv);
     this.#judgeSenders();
@@ -83,28 +54,7 @@ class Judge {
         else this.#judgeModern(device, conv);
       }
     }
-    const total = { ...(this.#rows[0] as Counts) };
-    for (const row of this.#rows.slice(1)) {
-      for (const column of Object.keys(total) as (keyof Counts)[]) total[column] += row[column];
-    }
-    return { rows: this.#rows, total, findings: this.#findings };
-  }
-
-  #bad(column: BadColumn, code: number, what: string): void {
-    (this.#rows[this.#recorder.rowOf(code)] as Counts)[column]++;
-    const count = (this.#found[column] ?? 0) + 1;
-    this.#found[column] = count;
-    if (count <= findingsPerColumn) this.#findings.push(`${column}: message ${code} ${what}`);
-  }
-
-  #count(): void {
-    for (const { rows, convs, seqs } of this.#recorder.senders) {
-      for (let n = 1; n < convs.length; n++) {
-        const row = this.#rows[rows.get(n)] as Counts;
-        row.sent++;
-        if (seqs.get(n) > 0) row.stored++;
-      }
-    }
+    return this.#tally.verdict();
   }
 
   /** One place a message, and epochs that never go down. */
@@ -114,13 +64,13 @@ class Judge {
       if (!conv.knows(seq)) continue;
       const code = conv.codeAt(seq);
       if (conv.epochAt(seq) < epoch)
-        this.#bad("reordered", code, `has an epoch before its time (${conv.name} ${seq})`);
+        this.#tally.bad("reordered", code, `has an epoch before its time (${conv.name} ${seq})`);
       epoch = Math.max(epoch, conv.epochAt(seq));
       const places = this.#places[senderOf(code)];
       if (!places) continue;
       const before = places[countOf(code)];
       if (before !== undefined)
-        this.#bad("doubled", code, `is stored twice (${conv.name} ${before} and ${seq})`);
+        this.#tally.bad("doubled", code, `is stored twice (${conv.name} ${before} and ${seq})`);
       else places[countOf(code)] = seq;
     }
   }
@@ -136,7 +86,7 @@ class Judge {
         const stream = `${group} ${convs[n]}`;
         const before = latest.get(stream) ?? 0;
         if (seq < before)
-          this.#bad("reordered", codeOf(sender, n), `stands before an earlier one of its sender`);
+          this.#tally.bad("reordered", codeOf(sender, n), `stands before an earlier one of its sender`);
         latest.set(stream, Math.max(seq, before));
       }
     });
@@ -150,7 +100,7 @@ class Judge {
       const [from, to] = [archive[index] as number, archive[index + 1] as number];
       if (from <= shown.highest) {
         const column = shown.has(from) ? "doubled" : "reordered";
-        this.#bad(column, conv.codeAt(from), `comes late in history (${name} ${from})`);
+        this.#tally.bad(column, conv.codeAt(from), `comes late in history (${name} ${from})`);
       }
       shown.add(from, to);
     }
@@ -185,12 +135,16 @@ class Judge {
     const where = (seq: number): string => `(${conv.name} ${seq}, ${device.name})`;
     const here = new Seqs();
     // At most this was safe before: what follows has to come.
-    let position = Math.max(acked, conv.begin);
+    let position = Math.max(acked.seq, conv.begin);
     let isFirst = true;
     for (const part of parts) {
       const start = "to" in part ? part.from : part.after.seq + 1;
       if (isFirst && start <= settled) {
-        this.#bad("doubled", conv.codeAt(start), `came again long after it was acknowledged ${where(start)}`);
+        this.#tally.bad(
+          "doubled",
+          conv.codeAt(start),
+          `came again long after it was acknowledged ${where(start)}`,
+        );
       }
       if (isFirst && start <= position) position = start - 1;
       isFirst = false;
@@ -198,9 +152,17 @@ class Judge {
       if ("to" in part) {
         if (part.from <= position && here.highest >= part.from) {
           const column = here.has(part.from) ? "doubled" : "reordered";
-          this.#bad(column, conv.codeAt(part.from), `came again or late in one session ${where(part.from)}`);
+          this.#tally.bad(
+            column,
+            conv.codeAt(part.from),
+            `came again or late in one session ${where(part.from)}`,
+          );
         } else if (part.from <= position) {
-          this.#bad("reordered", conv.codeAt(part.from), `came after it was said not to ${where(part.from)}`);
+          this.#tally.bad(
+            "reordered",
+            conv.codeAt(part.from),
+            `came after it was said not to ${where(part.from)}`,
+          );
         }
         here.add(part.from, part.to);
         covered.add(part.from, part.to);
@@ -217,7 +179,7 @@ class Judge {
   #judgeHole(device: DeviceBook, conv: ConvBook, position: number, start: number): void {
     for (let seq = position + 1; seq < start; seq++) {
       if (this.#isOwn(device, conv, seq)) continue;
-      this.#bad(
+      this.#tally.bad(
         "silentGaps",
         conv.codeAt(seq),
         `was passed over in silence (${conv.name} ${seq}, ${device.name})`,
@@ -235,7 +197,11 @@ class Judge {
     const isExact = before.seq - after.seq - 1 === count;
     if (isExact && count > 0 && after.seq >= position) return;
     const told = `${reason} ${count} between ${after.seq} and ${before.seq}, read up to ${position}`;
-    this.#bad("silentGaps", conv.codeAt(after.seq + 1), `is in a gap told wrongly: ${told} (${device.name})`);
+    this.#tally.bad(
+      "silentGaps",
+      conv.codeAt(after.seq + 1),
+      `is in a gap told wrongly: ${told} (${device.name})`,
+    );
   }
 
   /** First generation: in order and without holes in a session; from session to session nothing is passed over. */
@@ -251,12 +217,16 @@ class Judge {
         const seq = this.#places[sender]?.[countOf(code)];
         // Nobody else has seen it: it was in no history.
         if (seq === undefined) {
-          this.#bad("reordered", code, `came and is in no history (${conv.name}, ${device.name})`);
+          this.#tally.bad("reordered", code, `came and is in no history (${conv.name}, ${device.name})`);
           continue;
         }
         if (here.highest >= seq) {
           const column = here.has(seq) ? "doubled" : "reordered";
-          this.#bad(column, code, `came again or late in one session (${conv.name} ${seq}, ${device.name})`);
+          this.#tally.bad(
+            column,
+            code,
+            `came again or late in one session (${conv.name} ${seq}, ${device.name})`,
+          );
         } else {
           this.#judgeHole(device, conv, position, seq);
           position = seq;
@@ -278,7 +248,7 @@ class Judge {
   }
 
   #lost(conv: ConvBook, seq: number, what: string): void {
-    this.#bad("lost", conv.codeAt(seq), `${what} (${conv.name} ${seq})`);
+    this.#tally.bad("lost", conv.codeAt(seq), `${what} (${conv.name} ${seq})`);
   }
 
   #isOwn({ sender }: DeviceBook, conv: ConvBook, seq: number): boolean {

@@ -142,6 +142,7 @@ export class Faults {
       case "master killed":
       case "master stopped":
       case "master relieved":
+      case "tail lost":
       case "replica killed":
         return this.#hurtGroup(store, { kind, forMs, dice });
       default:
@@ -255,6 +256,14 @@ export class Faults {
     else if (kind === "master stopped") {
       master.stop();
       this.#later(forMs, () => master.proceed());
+    } else if (kind === "tail lost") {
+      // A replica that stands still does not link up anew, and hears nothing of what is written meanwhile.
+      for (const replica of replicas) replica.stop();
+      await master.ask("CLIENT", "KILL", "TYPE", "replica");
+      this.#later(forMs, () => {
+        this.#killFor(master, forMs);
+        for (const replica of replicas) replica.proceed();
+      });
     } else await store.relieve(shard);
     if (kind === "replica killed") this.#groupIsHurt = false;
     else void this.#watchFailover(store, shard, { kind, startMs });

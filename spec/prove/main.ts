@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Counts } from "./checker.ts";
+import type { Counts } from "./tally.ts";
 import { faultKinds } from "./plan.ts";
 import { Progress, type TableRow, group, isClean, tableText } from "./report.ts";
 import { silenceText } from "./silence.ts";
@@ -24,8 +24,8 @@ with what came. Exit code 0 only if nothing was lost, doubled, reordered, passed
   --sentinel      on a master with two replicas that three sentinels watch
   --cluster       on a Cluster of three masters with a replica each
                   with either of them masters are killed, stopped and relieved
-  --durability G  of the servers: none (as safe as the Redis) or disk; of a group always
-                  replica: what it loses otherwise is announced, which is not judged here
+  --durability G  of the servers: none (as safe as the Redis) or disk; of a group replica, or none:
+                  what it loses then is no fault, if everybody who had not heard it was told
   --seed S        the plan of faults, a number   (a new one each time; it is printed)
   --json FILE     writes all numbers there
   --host HOST --port PORT
@@ -71,7 +71,7 @@ export function parseProveArgs(args: string[]): ProveOptions | "help" {
   if (values.sentinel && values.cluster) throw new Error("--sentinel and --cluster exclude each other");
   const redis = values.sentinel ? "sentinel" : values.cluster ? "cluster" : "one";
   const durability = values.durability ?? (redis === "one" ? "none" : "replica");
-  const grades = redis === "one" ? ["none", "disk"] : ["replica"];
+  const grades = redis === "one" ? ["none", "disk"] : ["replica", "none"];
   if (!grades.includes(durability)) {
     throw new Error(`--durability ${durability}: wanted ${grades.join(" or ")}`);
   }

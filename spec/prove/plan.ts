@@ -25,6 +25,8 @@ const rules = {
   "master killed": { weight: 9, group: "process", outside: false, forMs: [0, 12_000], redis: "group" },
   "master stopped": { weight: 9, group: "process", outside: false, forMs: [1500, 12_000], redis: "group" },
   "master relieved": { weight: 9, group: "process", outside: false, forMs: [0, 0], redis: "group" },
+  // Its replicas are cut off for so long before: what was answered meanwhile is nowhere else.
+  "tail lost": { weight: 6, group: "process", outside: false, forMs: [100, 500], redis: "group" },
   "replica killed": { weight: 2, group: "process", outside: false, forMs: [0, 2000], redis: "group" },
   "Redis links cut": { weight: 2, group: "link", outside: false, forMs: [0, 0], redis: "one" },
   "Redis unreachable": { weight: 1, group: "link", outside: false, forMs: [300, 12_000], redis: "one" },

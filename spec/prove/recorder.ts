@@ -84,6 +84,10 @@ export class ConvBook {
   base = 0;
   /** Ranges that pages of history showed: from, to, from, to, in the order they came. */
   readonly archive: number[] = [];
+  /** Messages at places that others had taken under another epoch, by `epoch-seq`. */
+  readonly elsewhere = new Map<string, number>();
+  /** What is there at the end, in the order in which history shows it. */
+  readonly kept: Range[] = [];
   /** What is above this is judged: the head when everybody had logged in. */
   begin = 0;
 
@@ -97,6 +101,11 @@ export class ConvBook {
 
   epochAt(seq: number): number {
     return this.epochs.get(seq - this.base);
+  }
+
+  /** The message that was seen under an id; 0: none. */
+  codeOf({ epoch, seq }: Id): number {
+    return this.epochAt(seq) === epoch ? this.codeAt(seq) : (this.elsewhere.get(`${epoch}-${seq}`) ?? 0);
   }
 
   /** Whether anybody has seen this one. */
@@ -117,6 +126,8 @@ export interface Conflict {
   other: number;
   /** Whether one of the claims was an answer to the sender. */
   answered: boolean;
+  /** Whether both say the same epoch too: else a lost place was given out again. */
+  sameId: boolean;
 }
 
 export interface Gap {
@@ -143,8 +154,8 @@ export class SessionBook {
 
 /** What one session heard of one conversation. */
 export interface HeardBook {
-  /** The highest seq this device had ever acknowledged before. */
-  acked: number;
+  /** The highest id this device had ever acknowledged before; zero: none. */
+  acked: Id;
   /** The highest seq it had acknowledged so long before that the cursor has to be there. */
   settled: number;
   /** Ranges and gaps in the order they came. */
@@ -152,6 +163,7 @@ export interface HeardBook {
 }
 
 export interface Range {
+  epoch: number;
   from: number;
   to: number;
 }
@@ -168,6 +180,7 @@ export interface DeviceBook {
 
 /** What a device acknowledged when, ascending. */
 export interface Ack {
+  epoch: number;
   seq: number;
   atMs: number;
 }
@@ -200,7 +213,7 @@ export class Recorder {
   /** Messages answered late or never on a connection that stayed open. */
   readonly unanswered: number[] = [];
   /** Messages whose repeat was answered with another id than the first time. */
-  readonly answeredTwice: number[] = [];
+  readonly answeredTwice: { code: number; id: Id }[] = [];
   /** Messages answered with 200 and no id. */
   readonly answeredBlankly: number[] = [];
   /** Messages that came back to the device that had sent them. */
@@ -263,7 +276,7 @@ export class Recorder {
       book.seqs.set(n, id.seq);
       book.epochs.set(n, id.epoch);
       this.storedCount++;
-    } else if (before !== id.seq || book.epochs.get(n) !== id.epoch) this.answeredTwice.push(code);
+    } else if (before !== id.seq || book.epochs.get(n) !== id.epoch) this.answeredTwice.push({ code, id });
     this.#claim(this.conv(book.convs[n] as string), id, code, true);
   }
 
@@ -284,14 +297,14 @@ export class Recorder {
     this.#claim(conv, id, code, false);
     const { parts } = heardOf(device, session, convName);
     const last = parts.at(-1);
-    if (last && "to" in last && last.to + 1 === id.seq) last.to = id.seq;
-    else parts.push({ from: id.seq, to: id.seq });
+    if (!last || !("to" in last) || !grows(last, id))
+      parts.push({ epoch: id.epoch, from: id.seq, to: id.seq });
     this.#delivered(device, code);
   }
 
   /** A first-generation session got a message, which carries nothing but its content. */
   gotLegacy(device: DeviceBook, session: SessionBook, code: number): void {
-    if (code === altered) this.#note({ conv: "?", seq: 0, code, other: code, answered: true });
+    if (code === altered) this.#altered("?", 0);
     if (code > 0) session.codes.push(code);
     this.#delivered(device, code);
   }
@@ -300,11 +313,12 @@ export class Recorder {
     heardOf(device, session, conv).parts.push(gap);
   }
 
-  acked(device: DeviceBook, conv: RecordedConv, seq: number, nowMs = performance.now()): void {
+  acked(device: DeviceBook, conv: RecordedConv, { epoch, seq }: Id, nowMs = performance.now()): void {
     const acks = device.acks.get(conv) ?? [];
     device.acks.set(conv, acks);
-    if (seq <= (acks.at(-1)?.seq ?? 0)) return;
-    acks.push({ seq, atMs: nowMs });
+    const last = acks.at(-1);
+    if (last && compareIds(last, { epoch, seq }) >= 0) return;
+    acks.push({ epoch, seq, atMs: nowMs });
     // Of those that are settled the newest is enough.
     while (acks[1] && acks[1].atMs < nowMs - 2 * ackSettledMs) acks.shift();
   }
@@ -316,6 +330,14 @@ export class Recorder {
     const { archive } = conv;
     if (archive.length > 0 && archive.at(-1) === id.seq - 1) archive[archive.length - 1] = id.seq;
     else archive.push(id.seq, id.seq);
+  }
+
+  /** It is in history when all is over. */
+  kept(convName: RecordedConv, id: Id, code: number): void {
+    const conv = this.conv(convName);
+    this.#claim(conv, id, code, false);
+    const last = conv.kept.at(-1);
+    if (!last || !grows(last, id)) conv.kept.push({ epoch: id.epoch, from: id.seq, to: id.seq });
   }
 
   #delivered(device: DeviceBook, code: number): void {
@@ -331,19 +353,33 @@ export class Recorder {
     if (!conv.knows(seq)) {
       conv.codes.set(seq - conv.base, code);
       conv.epochs.set(seq - conv.base, epoch);
-      if (code === altered) this.#note({ conv: conv.name, seq, code, other: code, answered: true });
+      if (code === altered) this.#altered(conv.name, seq);
       return;
     }
-    const other = conv.codeAt(seq);
-    if (other !== code || conv.epochAt(seq) !== epoch) {
-      const wasAnswered = answered || this.senders[senderOf(other)]?.seqs.get(countOf(other)) === seq;
-      this.#note({ conv: conv.name, seq, code, other, answered: wasAnswered });
-    }
+    const known = conv.codeOf({ epoch, seq });
+    if (known === code) return;
+    if (known === 0) conv.elsewhere.set(`${epoch}-${seq}`, code);
+    const sameId = known !== 0 || conv.epochAt(seq) === epoch;
+    const other = sameId ? known : conv.codeAt(seq);
+    const wasAnswered = answered || this.senders[senderOf(other)]?.seqs.get(countOf(other)) === seq;
+    this.conflicts.push({ conv: conv.name, seq, code, other, answered: wasAnswered, sameId });
   }
 
-  #note(conflict: Conflict): void {
-    this.conflicts.push(conflict);
+  #altered(conv: string, seq: number): void {
+    this.conflicts.push({ conv, seq, code: altered, other: altered, answered: true, sameId: true });
   }
+}
+
+/** Lengthens a range by the id that follows it; false where it does not. */
+function grows(range: Range, { epoch, seq }: Id): boolean {
+  if (range.epoch !== epoch || range.to + 1 !== seq) return false;
+  range.to = seq;
+  return true;
+}
+
+/** Below 0 where `one` comes first. */
+export function compareIds(one: Id, other: Id): number {
+  return one.epoch - other.epoch || one.seq - other.seq;
 }
 
 function heardOf(device: DeviceBook, session: SessionBook, conv: string): HeardBook {
@@ -353,7 +389,7 @@ function heardOf(device: DeviceBook, session: SessionBook, conv: string): HeardB
     // From the end of the session before on nobody could write what a killed server had not written yet.
     const overMs = Math.min(session.startMs, device.sessions.at(-2)?.endMs ?? Infinity);
     const settled = acks.findLast(({ atMs }) => atMs <= overMs - ackSettledMs);
-    heard = { acked: acks.at(-1)?.seq ?? 0, settled: settled?.seq ?? 0, parts: [] };
+    heard = { acked: acks.at(-1) ?? { epoch: 0, seq: 0 }, settled: settled?.seq ?? 0, parts: [] };
     session.heard.set(conv, heard);
   }
   return heard;

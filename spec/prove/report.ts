@@ -1,13 +1,14 @@
 /**
  * report: a run in words: the live line, and the table at its end.
  */
-import { type Counts, type Verdict, badColumns } from "./checker.ts";
+import { type Counts, type Verdict, badColumns } from "./tally.ts";
 
 const columns: [keyof Counts | "faults", string][] = [
   ["faults", "faults"],
   ["sent", "sent"],
   ["stored", "stored"],
   ["delivered", "delivered"],
+  ["told", "lost, told"],
   ["lost", "lost"],
   ["doubled", "doubled"],
   ["reordered", "reordered"],

@@ -4,15 +4,17 @@
  */
 import { RoomArchive, readPrivate } from "./archive.ts";
 import { type Cast, castOf } from "./cast.ts";
-import { type Verdict, judge } from "./checker.ts";
+import { judge } from "./checker.ts";
 import { Faults } from "./faults.ts";
 import { Gate } from "./gate.ts";
 import { type FaultKind, faultKinds, planOf } from "./plan.ts";
+import { judgeLoss } from "./lossChecker.ts";
 import { Recorder } from "./recorder.ts";
 import { type Silence, silencesOf } from "./silence.ts";
 import { Stage } from "./stage.ts";
 import type { StoreKind } from "./store.ts";
 import type { Door } from "./talker.ts";
+import type { Verdict } from "./tally.ts";
 import { Wire } from "./wire.ts";
 
 export interface RunOptions {
@@ -67,6 +69,12 @@ export class Run {
     const { sentCount, storedCount, deliveredCount } = this.recorder;
     const faults = this.#faults?.total ?? 0;
     return `${this.#phase}: sent ${sentCount}, stored ${storedCount}, delivered ${deliveredCount}, faults ${faults}`;
+  }
+
+  /** A group whose replicas nobody waits for: what it loses has to be told. */
+  get #mayLose(): boolean {
+    const { redis, durability, target } = this.#options;
+    return target === null && redis !== "one" && durability === null;
   }
 
   /** Where the servers' journals and Redis' files are. */
@@ -135,7 +143,9 @@ export class Run {
     await within("the archivist to log in", () => archivist.isLoggedIn, loginDeadlineMs);
     const { epoch, seq } = archivist.toldHead;
     this.recorder.conv("all").begin = seq;
-    const room = new RoomArchive(this.recorder, archivist, `${epoch}-${seq}`);
+    const after = `${epoch}-${seq}`;
+    const room = new RoomArchive(this.recorder, archivist, { after, how: "archived" });
+    const left = new RoomArchive(this.recorder, archivist, { after, how: "kept" });
 
     this.#phase = "running";
     let failure: unknown = null;
@@ -169,6 +179,8 @@ export class Run {
     const healMs = performance.now();
     await faults.heal();
     if (failure !== null) throw failure;
+    // A loss is told before the next message of its conversation.
+    if (this.#mayLose) for (const talker of talkers) talker.sayLast();
     const answered = (): boolean => talkers.every(({ waiting }) => waiting === 0);
     await within("answers", answered, answersDeadlineMs).catch(() => {
       for (const talker of talkers) this.recorder.unanswered.push(...talker.waitingCodes());
@@ -177,17 +189,21 @@ export class Run {
     await reading.stop();
     const deadlineMs = performance.now() + headDeadlineMs;
     await readPrivate(this.recorder, talkers, deadlineMs);
-    while (!(await room.readOn()) && performance.now() < deadlineMs) await until(performance.now() + 100);
+    for (const archive of this.#mayLose ? [room, left] : [room]) {
+      while (!(await archive.readOn()) && performance.now() < deadlineMs)
+        await until(performance.now() + 100);
+    }
     this.#phase = "waiting for readers";
-    let verdict = judge(this.recorder);
+    const judgeNow = (): Verdict => (this.#mayLose ? judgeLoss(this.recorder) : judge(this.recorder));
+    let verdict = judgeNow();
     while (verdict.total.lost > 0 && performance.now() < deadlineMs) {
       await until(performance.now() + 500);
-      verdict = judge(this.recorder);
+      verdict = judgeNow();
     }
     const healedMs = performance.now() - healMs;
     // Whatever is still to come and must not: a repeat, a message out of its order.
     await until(performance.now() + 500);
-    verdict = judge(this.recorder);
+    verdict = judgeNow();
     this.#phase = "done";
     for (const talker of all) talker.end();
     return {

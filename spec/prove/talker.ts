@@ -155,6 +155,16 @@ export class Talker {
     else this.#call?.wire.socket.resume();
   }
 
+  /** One last message to each of those it talks to. */
+  sayLast(): void {
+    const { sender, legacy, peers, userId } = this.options;
+    if (sender < 0 || legacy) return;
+    for (const conv of new Set<RecordedConv>(["all", ...peers.map((peer) => privately(userId, peer))])) {
+      const code = this.#recorder.sent(sender, conv, this.#group);
+      this.#outgoing.push({ code, conv, writtenMs: null, notBeforeMs: 0 });
+    }
+  }
+
   end(): void {
     this.#state = "ended";
     this.giveUp();
@@ -341,7 +351,7 @@ export class Talker {
     this.#nextAckMs = nowMs + this.#random.between(50, 600);
     for (const [conv, { epoch, seq }] of call.unacked) {
       call.wire.say("AckMes", { conv: this.viewOf(conv), id: `${epoch}-${seq}` });
-      this.#recorder.acked(this.device, conv, seq);
+      this.#recorder.acked(this.device, conv, { epoch, seq });
     }
     call.unacked.clear();
   }
