@@ -30,6 +30,7 @@ export interface Failover {
 }
 
 const failoverDeadlineMs = 12_000;
+const takenOverMs = 4_000;
 
 /** A server that was asked to end has to have done so by then; what Redis' absence adds is its own deadlines. */
 const drainDeadlineMs = 15_000;
@@ -261,7 +262,8 @@ export class Faults {
       for (const replica of replicas) replica.stop();
       await master.ask("CLIENT", "KILL", "TYPE", "replica");
       this.#later(forMs, () => {
-        this.#killFor(master, forMs);
+        // Not back before another one has taken over: with its files nothing would be lost.
+        this.#killFor(master, takenOverMs);
         for (const replica of replicas) replica.proceed();
       });
     } else await store.relieve(shard);
