@@ -269,6 +269,7 @@ async function joinParts(
     reading: follow,
     presence,
     receipts,
+    stored: () => store.stored,
     clock,
     journal,
     meter,

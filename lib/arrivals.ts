@@ -1,6 +1,6 @@
 /**
  * arrivals: what the client says goes into the rooms. At first old messages arrive; when all that was missed is there,
- * or has taken too long, a digest says what it is, and reading begins. From then on mentions and private messages ring.
+ * or has taken too long, a digest says what it is where reading stopped, and reading begins. From then on mentions and private messages ring.
  */
 import type { Chat } from "./chat.ts";
 import type { ChatClientEvents, ClientState, PresenceChange } from "./chatClient.ts";
@@ -80,9 +80,10 @@ export class Arrivals {
   }
 
   #loggedIn(): void {
-    const { client, rooms, fetch, clock } = this.#host;
+    const { client, rooms, fetch, clock, link } = this.#host;
     if (!client.info) return;
     rooms.loggedIn(client.info);
+    link.durability = client.info.stored ?? link.durability;
     if (this.#phase.kind !== "arriving") return;
     const behind = rooms.all.filter(({ readTo, head }) => readTo && compareIds(readTo, head) < 0);
     this.#phase.until ??= clock.after(digestWaitMs, () => this.#settle());

@@ -147,8 +147,11 @@ export class Chat {
 
   /** Says something of ours in the conversation of the moment. */
   note(said: string | NoteText, tone: "notice" | "warning" = "notice"): void {
+    const { current } = this.rooms;
     const text: NoteText = typeof said === "string" ? { kind: "words", words: said } : said;
-    const note = this.rooms.current.note({ timeMs: this.clock.wallMs(), tone, text });
+    // What was missed is told where reading goes on, not behind it.
+    const behind = text.kind === "digest" && current.unread > 0 ? current.readTo : null;
+    const note = current.note({ timeMs: this.clock.wallMs(), tone, text }, behind);
     this.view.told({ kind: "note", note });
     this.view.changed();
   }

@@ -3,7 +3,7 @@
  */
 import type { Chat } from "./chat.ts";
 import { type PageWriter, helpPage, searchPage, unsentPage, usersPage, verifyPage } from "./chatPages.ts";
-import { type CommandName, readLine } from "./commands.ts";
+import { type CommandName, type CommandPlace, readLine } from "./commands.ts";
 import { harmless } from "./displayText.ts";
 import { whyPage } from "./fateReport.ts";
 import type { Lang } from "./lang.ts";
@@ -17,6 +17,7 @@ export type Left = "quit" | "logout" | "ended";
 /** Where commands are typed: a chat, and whoever shows it. */
 export interface CommandHost {
   readonly chat: Chat;
+  readonly place: CommandPlace;
   /** Something to be told at length. */
   page(title: string): PageWriter;
   /** Nobody watches: the lines were written for a talk that goes as planned. */
@@ -90,7 +91,7 @@ const runs: Record<CommandName, Run> = {
   },
   logout: (host) => host.leave("logout"),
   help: (host) => {
-    helpPage(host.page(host.chat.texts.help.title), host.chat);
+    helpPage(host.page(host.chat.texts.help.title), { texts: host.chat.texts, place: host.place });
     host.chat.settings.learn("help");
   },
   back: (host) => host.back(),

@@ -3,8 +3,8 @@
  * of a message. They write lines to whoever asked, a page on the screen or plain lines, and can be stopped. Never throw.
  */
 import type { ChatClient, Delivered } from "./chatClient.ts";
-import { columnsOf, harmless, personText, shownContent } from "./displayText.ts";
-import { commandLines } from "./commands.ts";
+import { type CommandPlace, commandLines } from "./commands.ts";
+import { harmless, personText, shownContent } from "./displayText.ts";
 import { type Fault, type WalkEnd, searchHistory, verifyHistory } from "./historyWalk.ts";
 import { usersPageMaxUsers } from "./limits.ts";
 import { formatId } from "./messageId.ts";
@@ -30,16 +30,21 @@ export interface PageContext {
   codeTexts: Record<number, string>;
 }
 
-/** All commands, keys and signs. */
-export function helpPage(page: PageWriter, { texts }: { texts: ScreenTexts }): void {
+/** All commands of a place, and on the screen all keys; what the marks mean. */
+export function helpPage(
+  page: PageWriter,
+  { texts, place }: { texts: ScreenTexts; place: CommandPlace },
+): void {
   const { help } = texts;
   page.line(help.commands, "own");
   page.line(help.sayLine);
-  for (const line of commandLines(texts, columnsOf)) page.line(line);
+  for (const line of commandLines(texts, place)) page.line(line);
   page.line("");
-  page.line(help.keys, "own");
-  for (const line of help.keyLines) page.line(line);
-  page.line("");
+  if (place === "screen") {
+    page.line(help.keys, "own");
+    for (const line of help.keyLines) page.line(line);
+    page.line("");
+  }
   page.line(help.marks, "own");
   for (const line of help.markLines) page.line(line);
 }

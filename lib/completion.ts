@@ -2,7 +2,7 @@
  * completion: what Tab makes of the word before the cursor: commands, what goes behind a command, names after `@`. Pure.
  * A person is completed by name or by id; where an id is wanted the id is put in.
  */
-import { type CommandName, type Completes, commands } from "./commands.ts";
+import { type CommandName, type Completes, commands, commandsIn } from "./commands.ts";
 import { completionsMax } from "./limits.ts";
 import { settingValues } from "./settings.ts";
 
@@ -54,7 +54,7 @@ function made(from: number, to: number, candidates: Candidate[]): Completion | n
 }
 
 function commandCandidates(start: string): Candidate[] {
-  return plain(Object.keys(commands), start).map(({ label }) => ({
+  return plain(commandsIn("screen"), start).map(({ label }) => ({
     insert: `/${label} `,
     label: `/${label}`,
   }));

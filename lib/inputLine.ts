@@ -1,23 +1,25 @@
 /**
- * inputLine: the input with what it may be asked: a paste of several lines is never sent, and not even put in, before
- * the person said how; Tab walks through what may stand there. No I/O.
+ * inputLine: the input with what it may be asked: a paste of several lines, or of more than a message holds, is never
+ * sent, and not even put in, before the person said how; Tab walks through what may stand there. No I/O.
  */
 import { type Completion, type CompletionSources, completionOf } from "./completion.ts";
 import { harmless } from "./displayText.ts";
 import { InputEditor } from "./inputEditor.ts";
 import type { KeyEvent } from "./keyEvents.ts";
-import { completionsShown, contentMaxUnits } from "./limits.ts";
+import { completionsShown, contentMaxUnits, inputMaxUnits, pasteMaxUnits } from "./limits.ts";
+import { pasteLines } from "./pasteLines.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
 
 /** What the line above the input is about. */
 type Asking =
   | { kind: "none" }
-  | { kind: "paste"; text: string; lines: string[] }
+  | { kind: "told"; text: string; isWarning: boolean }
+  | { kind: "paste"; text: string; messages: string[]; isCut: boolean }
   | { kind: "completing"; completion: Completion; index: number };
 
 export interface InputNotice {
   text: string;
-  isQuestion: boolean;
+  isUrgent: boolean;
 }
 
 /** What a person types, and is asked about it. */
@@ -47,8 +49,13 @@ export class InputLine {
     this.#asking = { kind: "none" };
     if (event.kind === "key") return false;
     if (event.kind === "text") this.editor.insert(event.text);
-    else this.#pasted(event.text);
+    else this.#pasted(event.text, event.isCut ?? false);
     return true;
+  }
+
+  /** Says something until the next key. */
+  tell(text: string, isWarning: boolean): void {
+    if (this.#asking.kind !== "paste") this.#asking = { kind: "told", text, isWarning };
   }
 
   /** What it has to say; null: nothing. */
@@ -57,31 +64,28 @@ export class InputLine {
     switch (asking.kind) {
       case "none":
         return null;
+      case "told":
+        return { text: asking.text, isUrgent: asking.isWarning };
       case "paste": {
-        const { length } = asking.text;
-        const isLong = length > contentMaxUnits;
-        const text = isLong
-          ? texts.pasteTooLong(length, contentMaxUnits)
-          : texts.pasteAsk(asking.lines.length, length);
-        return { text, isQuestion: true };
+        const text = pasteText(asking, { editor: this.editor, texts });
+        return { text, isUrgent: true };
       }
       case "completing":
-        return { text: completionText(asking, texts), isQuestion: false };
+        return { text: completionText(asking, texts), isUrgent: false };
     }
   }
 
-  #pasted(text: string): void {
+  #pasted(text: string, isCut: boolean): void {
     const whole = text.replace(/\n+$/, "");
-    const lines = whole.split("\n").filter((line) => line.trim() !== "");
-    if (lines.length < 2 && whole.length <= contentMaxUnits) return this.editor.insert(whole);
-    this.#asking = { kind: "paste", text: whole, lines };
+    const messages = pasteLines(whole);
+    if (messages.length < 2 && !isCut && canEdit(whole, this.editor)) return this.editor.insert(whole);
+    this.#asking = { kind: "paste", text: whole, messages, isCut };
   }
 
-  #answerPaste(event: KeyEvent, { text, lines }: Asking & { kind: "paste" }): void {
+  #answerPaste(event: KeyEvent, { text, messages, isCut }: Asking & { kind: "paste" }): void {
     const answer = event.kind === "text" ? event.text.toLowerCase() : event.kind === "key" ? event.name : "";
-    const isShort = text.length <= contentMaxUnits;
-    if (answer === "e" && isShort) this.editor.insert(text);
-    else if (answer === "s") for (const line of lines) this.#send(line);
+    if (answer === "e" && canEdit(text, this.editor)) this.editor.insert(text);
+    else if (answer === "s" && !isCut) for (const message of messages) this.#send(message);
     else if (answer !== "escape" && answer !== "ctrl-c") return;
     this.#asking = { kind: "none" };
   }
@@ -104,6 +108,17 @@ export class InputLine {
   }
 }
 
+function pasteText(
+  { text, messages, isCut }: Asking & { kind: "paste" },
+  { editor, texts: { paste } }: { editor: InputEditor; texts: ScreenTexts },
+): string {
+  if (isCut) return paste.tooMuch(pasteMaxUnits);
+  const lines = text.split("\n").length;
+  const what = lines > 1 ? paste.lines(lines, text.length) : paste.long(text.length, contentMaxUnits);
+  const edit = canEdit(text, editor) ? [paste.edit] : [];
+  return `${what} ${[...edit, paste.send(messages.length), paste.no].join(" · ")}`;
+}
+
 function completionText({ completion, index }: Asking & { kind: "completing" }, texts: ScreenTexts): string {
   const { candidates } = completion;
   const first = Math.floor(index / completionsShown) * completionsShown;
@@ -111,4 +126,9 @@ function completionText({ completion, index }: Asking & { kind: "completing" }, 
     return first + at === index ? `[${harmless(label)}]` : harmless(label);
   });
   return texts.completions(shown.join("  "), Math.max(candidates.length - first - completionsShown, 0));
+}
+
+/** Whether a text can be put to what is there without losing anything of it. */
+function canEdit(text: string, { text: there }: InputEditor): boolean {
+  return there.length + text.replaceAll("\t", "    ").length <= inputMaxUnits;
 }

@@ -10,7 +10,8 @@ export type KeyEvent =
   | { kind: "text"; text: string }
   /** `name` as in keyNames below, or one character for Ctrl and Alt with it: "ctrl-a", "alt-a", "alt-enter". */
   | { kind: "key"; name: string }
-  | { kind: "paste"; text: string }
+  /** `isCut`: there was more of it than anybody takes. */
+  | { kind: "paste"; text: string; isCut?: true }
   | { kind: "wheel"; direction: "up" | "down" }
   /** Red, green, blue of the terminal's background, 0 to 1. */
   | { kind: "background"; rgb: [number, number, number] };
@@ -57,6 +58,7 @@ export class KeyEvents {
   #keys = "";
   /** What of a paste has come; null: none is coming. */
   #paste: string | null = null;
+  #pasteIsCut = false;
   readonly #decoder = new StringDecoder("utf8");
 
   /** Whether an Esc or the start of a sequence waits for more, or for `flush`. */
@@ -142,12 +144,15 @@ export class KeyEvents {
     const keep = end < 0 ? pasteEnd.length - 1 : 0;
     const take = end < 0 ? Math.max(this.#keys.length - keep, 0) : end;
     const room = pasteMaxUnits - (this.#paste ?? "").length;
+    if (take > room) this.#pasteIsCut = true;
     this.#paste = (this.#paste ?? "") + this.#keys.slice(0, Math.min(take, room));
     this.#keys = this.#keys.slice(end < 0 ? take : end + pasteEnd.length);
     if (end < 0) return null;
     const text = this.#paste.replace(/\r\n?/g, "\n").replace(/[\ud800-\udbff]$/, "");
+    const isCut = this.#pasteIsCut;
     this.#paste = null;
-    return { kind: "paste", text };
+    this.#pasteIsCut = false;
+    return { kind: "paste", text, ...(isCut && { isCut }) };
   }
 }
 

@@ -12,7 +12,7 @@ export type LinkNews =
 export class LinkStatus {
   #offlineSinceMs: number | null = null;
   #nextTryAtMs = 0;
-  /** How the last message of one's own was stored; null: none was. */
+  /** How the server stores, as it said at log-in or of the last message of one's own; null: it did not say. */
   durability: string | null = null;
 
   /** The client's state is another. */

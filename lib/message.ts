@@ -116,6 +116,7 @@ export const serverShapes = {
     ),
     more: optional(flag),
     limits: optional(integersByName),
+    stored: optional(stored),
     time: optional(count),
     retryMs: optional(count),
   },

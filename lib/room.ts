@@ -153,11 +153,19 @@ export class Room {
     return true;
   }
 
-  /** Says something behind the last message. */
-  note(note: Omit<RoomNote, "kind" | "id">): RoomNote {
-    const made: RoomNote = { kind: "note", id: this.items.at(-1)?.id ?? this.head, ...note };
-    this.items.push(made);
+  /** Says something behind the last message, or behind that of an id. */
+  note(note: Omit<RoomNote, "kind" | "id">, behind: MessageId | null = null): RoomNote {
+    const made: RoomNote = { kind: "note", id: behind ?? this.items.at(-1)?.id ?? this.head, ...note };
+    this.items.splice(behind ? this.#placeOf(behind) : this.items.length, 0, made);
     return made;
+  }
+
+  /** Where reading goes on: the first item behind an id, with the digest before it; null: nothing is behind it. */
+  firstBehind(id: MessageId): RoomItem | null {
+    const at = this.items.findIndex((item) => item.kind === "message" && compareIds(item.id, id) > 0);
+    const before = this.items[at - 1];
+    if (before?.kind === "note" && before.text.kind === "digest") return before;
+    return this.items[at] ?? null;
   }
 
   /** Everything here was read. */

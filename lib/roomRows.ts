@@ -62,7 +62,7 @@ export function holeRow({ count, state }: Hole, context: RowsContext): Span[] {
 export function pendingRows(room: Room, pending: PendingMessage, context: RowsContext): Span[][] {
   const { texts, palette, codeTexts } = context;
   const { fate } = pending;
-  const mark = fate.kind === "refused" ? "! " : fate.kind === "unknown" ? "? " : "… ";
+  const mark = fate.kind === "refused" ? "!" : fate.kind === "unknown" ? "?" : "…";
   const rows = spokenRows(
     { room, timeMs: pending.timeMs, mark, markRole: fate.kind === "queued" ? "dim" : "warning" },
     { who: { text: texts.me, style: palette.role("own") }, content: pending.content },
@@ -80,7 +80,7 @@ export function pendingRows(room: Room, pending: PendingMessage, context: RowsCo
 function messageRows(room: Room, message: RoomMessage, context: RowsContext): Span[][] {
   const { palette, reader, texts } = context;
   const isOwn = message.userId === reader;
-  const mark = isOwn ? ownMark(room, message) : message.mentions ? "@ " : "  ";
+  const mark = isOwn ? ownMark(room, message) : message.mentions ? "@" : "";
   const who = isOwn
     ? { text: texts.me, style: palette.role("own") }
     : { text: personText(message.userName, message.userId), style: palette.person(message.userId) };
@@ -96,11 +96,11 @@ function messageRows(room: Room, message: RoomMessage, context: RowsContext): Sp
   );
 }
 
-/** How far a message of one's own has got; two columns. */
+/** How far a message of one's own has got; at most two columns. */
 export function ownMark(room: Room, { id, stored }: RoomMessage): string {
   if (room.isPrivate && compareIds(id, room.deliveredTo) <= 0) return "✓✓";
-  if (stored === "memory") return "~ ";
-  return stored === "replica" ? "✓+" : stored === "disk" ? "✓ " : "· ";
+  if (stored === "memory") return "~";
+  return stored === "replica" ? "✓+" : stored === "disk" ? "✓" : "·";
 }
 
 function spokenRows(
@@ -114,14 +114,15 @@ function spokenRows(
   { palette, columns }: RowsContext,
 ): Span[][] {
   const time = `${timeText(timeMs)} `;
+  const marked = `${mark.padStart(2)} `;
   const separator = room.isPrivate ? "» " : ": ";
   const head: Span[] = [
     { text: time, style: palette.role("dim") },
-    mark.trim() === "" ? { text: mark, style: "" } : { text: mark, style: palette.role(markRole) },
+    { text: marked, style: mark === "" ? "" : palette.role(markRole) },
     who,
     { text: separator, style: room.isPrivate ? palette.role("private") : palette.role("dim") },
   ];
-  const indent = columns >= 60 ? columnsOf(time + mark) : 2;
+  const indent = columns >= 60 ? columnsOf(time + marked) : 2;
   const body = [{ text: shownContent(content), style: "" }];
   const firstIndent = columnsOf(head.map(({ text }) => text).join(""));
   const rows = wrapSpans(body, { columns, firstIndent, indent });

@@ -24,6 +24,8 @@ export class Rooms {
   readonly all: Room[] = [];
   readonly #byConv = new Map<string, Room>();
   current: Room;
+  /** How safely the server stores what it keeps; null: it does not tell. */
+  #stored: string | null = null;
   /** The last note of comings and goings, while nothing else was said behind it. */
   #presenceNote: RoomNote | null = null;
 
@@ -71,7 +73,9 @@ export class Rooms {
   /** What Tab may put in; `everyone` is what everyone's conversation is called. */
   completionSources(online: ReadonlyMap<number, string>, everyone: string): CompletionSources {
     return {
-      people: [...online].map(([userId, userName]) => ({ userId, userName })),
+      people: [...online]
+        .filter(([userId]) => userId !== this.reader.userId)
+        .map(([userId, userName]) => ({ userId, userName })),
       conversations: this.all.map((room) => ({
         conv: room.conv,
         name: room.isPrivate ? room.name : everyone,
@@ -85,8 +89,9 @@ export class Rooms {
   }
 
   /** LoginResMes: where each conversation is, and where this device stopped. */
-  loggedIn({ convs = [], userName = "" }: LoginInfo): void {
+  loggedIn({ convs = [], userName = "", stored }: LoginInfo): void {
     this.reader.userName = userName;
+    this.#stored = stored ?? null;
     for (const { conv, userName: peer, head, cursor, delivered } of convs) {
       const room = this.open(conv, peer);
       room.head = laterId(room.head, parseId(head) ?? zeroId);
@@ -114,6 +119,7 @@ export class Rooms {
 
   /** A message of the wire as a room keeps it. */
   messageOf({ id, time = 0, userId, userName, content, mid = "" }: Delivered): RoomMessage {
+    const isOwn = userId === this.reader.userId;
     return {
       kind: "message",
       id: parseId(id ?? "") ?? zeroId,
@@ -122,8 +128,9 @@ export class Rooms {
       userName,
       content,
       mid,
-      stored: null,
-      mentions: userId !== this.reader.userId && mentions(content, this.reader),
+      // It was read from the log: it is as safe as all that is kept there.
+      stored: isOwn ? this.#stored : null,
+      mentions: !isOwn && mentions(content, this.reader),
     };
   }
 

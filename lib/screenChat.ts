@@ -3,18 +3,18 @@
  * is drawn at most 20 times a second. What it shows at any time is made anew from the chat; it keeps only where the
  * person is: which room, how far scrolled, what is over it, what is asked.
  */
-import { Chat, type ChatLink, type ChatOptions, type ChatView } from "./chat.ts";
+import { Chat, type ChatLink, type ChatNews, type ChatOptions, type ChatView } from "./chat.ts";
 import type { ChatClientEvents, ClientState } from "./chatClient.ts";
 import { type CommandHost, type Left, runLine } from "./chatCommands.ts";
 import type { PageWriter } from "./chatPages.ts";
+import { readLine } from "./commands.ts";
 import type { Timer } from "./clock.ts";
 import { harmless } from "./displayText.ts";
 import { Frames } from "./frames.ts";
 import { InputLine } from "./inputLine.ts";
 import type { KeyEvent } from "./keyEvents.ts";
 import type { Lang } from "./lang.ts";
-import { statusTickMs } from "./limits.ts";
-import { compareIds } from "./messageId.ts";
+import { contentMaxUnits, statusTickMs } from "./limits.ts";
 import { PageOver } from "./pageOver.ts";
 import type { Palette } from "./palette.ts";
 import type { Room, RoomItem } from "./room.ts";
@@ -32,6 +32,7 @@ export interface ScreenChatOptions extends ChatOptions {
 /** One chat on the screen, from the log-in to the end. */
 export class ScreenChat implements CommandHost, ChatView {
   readonly chat: Chat;
+  readonly place = "screen";
   readonly isScripted = false;
   readonly #terminal: ScreenTerminal;
   readonly #server: string;
@@ -147,8 +148,14 @@ export class ScreenChat implements CommandHost, ChatView {
 
   // What the chat tells.
 
-  /** What the screen shows is made of the rooms: whatever it was, `changed` follows. */
-  told(): void {}
+  /** What the screen shows is made of the rooms; what we answer is also told at once where it would not be seen there. */
+  told(news: ChatNews): void {
+    if (news.kind !== "note" || news.note.text.kind !== "words") return;
+    const { tone, text } = news.note;
+    const { pending } = this.chat.rooms.current;
+    // Where the end is not in sight, or what waits stands behind it.
+    if (!this.#isAtEnd || pending.length > 0) this.#input.tell(text.words, tone === "warning");
+  }
 
   changed(): void {
     this.#frames.request();
@@ -189,7 +196,7 @@ export class ScreenChat implements CommandHost, ChatView {
     room.newBehind = room.unread > 0 ? room.readTo : null;
     const { newBehind } = room;
     if (newBehind) {
-      const first = room.items.find((item) => item.kind === "message" && compareIds(item.id, newBehind) > 0);
+      const first = room.firstBehind(newBehind);
       if (first) this.#scroll = this.#window().withTop(first);
     }
     this.#readIfAtEnd();
@@ -252,10 +259,11 @@ export class ScreenChat implements CommandHost, ChatView {
     f1: () => void runLine(this, "/help"),
   };
 
-  /** Goes to the next unread conversation, or says that there is none. */
+  /** Goes to the next unread conversation; where only this one is, to its end; or says that there is none. */
   next(): void {
     const room = this.chat.rooms.nextUnread();
-    if (room) this.go(room);
+    if (room === this.chat.rooms.current && this.#scroll.kind === "at") this.#scrollTo("end");
+    else if (room) this.go(room);
     else this.chat.note(this.chat.texts.commands.nothingUnread);
     this.chat.settings.learn("switch");
   }
@@ -268,7 +276,14 @@ export class ScreenChat implements CommandHost, ChatView {
   }
 
   #enterPressed(): void {
-    if (this.#input.editor.text === "") return;
+    const { text } = this.#input.editor;
+    if (text === "") return;
+    const read = readLine(text);
+    if (read.kind === "say" && read.content.length > contentMaxUnits) {
+      // It stays where it can be cut.
+      const { tooLong } = this.chat.texts.commands;
+      return this.#input.tell(tooLong(read.content.length, contentMaxUnits), true);
+    }
     const line = this.#input.editor.take({ remember: true });
     this.#closePage();
     void runLine(this, line);
@@ -349,6 +364,6 @@ export class ScreenChat implements CommandHost, ChatView {
     const asked = this.#input.notice(this.chat.texts);
     if (asked) return asked;
     const hint = (["send", "switch", "help"] as const).find((one) => !this.chat.settings.hasLearnt(one));
-    return hint ? { text: this.chat.texts.hints[hint], isQuestion: false } : null;
+    return hint ? { text: this.chat.texts.hints[hint], isUrgent: false } : null;
   }
 }

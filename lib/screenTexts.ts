@@ -15,7 +15,6 @@ const zh = {
   missingOffline: (count: number) => `缺 ${count} 条，连上后取`,
   trimmed: (count: number) => `${count} 条已不再保存`,
   lost: (count: number) => `${count} 条丢失（服务器存储故障）`,
-  loadingOlder: "正在取更早的消息……",
   beginning: "从这里开始",
   presence: (came: number, left: number) =>
     [...(came > 0 ? [`+${came}`] : []), ...(left > 0 ? [`−${left}`] : [])].join(" ") + " 在线",
@@ -56,10 +55,14 @@ const zh = {
   scrolled: "↓ 正在看更早的 · End 到底",
   unreadElsewhere: (count: number) => `${count} 未读 Alt-A`,
   moreInput: (above: number, below: number) => `（上 ${above} 行，下 ${below} 行）`,
-  pasteAsk: (lines: number, units: number) =>
-    `粘贴了 ${lines} 行（${units} 字）。E 放进输入行再编辑 · S 逐行发送 ${lines} 条 · Esc 不要`,
-  pasteTooLong: (units: number, most: number) =>
-    `粘贴了 ${units} 字，一条消息最多 ${most} 字。S 逐行发送 · Esc 不要`,
+  paste: {
+    lines: (lines: number, units: number) => `粘贴了 ${lines} 行（${units} 字）。`,
+    long: (units: number, most: number) => `粘贴了 ${units} 字，一条消息最多 ${most} 字。`,
+    tooMuch: (most: number) => `粘贴的超过 ${most} 字，太多了，没有接收。Esc 关闭`,
+    edit: "E 放进输入行再编辑",
+    send: (count: number) => `S 逐行发送 ${count} 条`,
+    no: "Esc 不要",
+  },
   page: { close: "Esc 关闭", stop: "Esc 停止" },
   completions: (shown: string, more: number) => (more > 0 ? `${shown} ……还有 ${more}` : shown),
   hints: {
@@ -83,7 +86,6 @@ const zh = {
     working: "请稍候……",
     tokenOver: "保存的登录已失效，请输入密码。",
     waiting: (seconds: number) => `连不上，${seconds} 秒后再试。`,
-    rememberedAs: (who: string) => `以 ${who} 登录……`,
   },
   loggedOut: "已退出登录，保存的登录已删除。",
   commands: {
@@ -198,6 +200,11 @@ const zh = {
 
 export type ScreenTexts = typeof zh;
 
+/** "1 message", "2 messages". */
+function many(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 const en: ScreenTexts = {
   weekdays: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"],
   everyone: "everyone",
@@ -209,7 +216,6 @@ const en: ScreenTexts = {
   missingOffline: (count) => `${count} missing, fetched when connected`,
   trimmed: (count) => `${count} trimmed`,
   lost: (count) => `${count} lost (the server's storage failed)`,
-  loadingOlder: "fetching older messages…",
   beginning: "the beginning",
   presence: (came, left) =>
     [...(came > 0 ? [`+${came}`] : []), ...(left > 0 ? [`−${left}`] : [])].join(" ") + " online",
@@ -250,10 +256,14 @@ const en: ScreenTexts = {
   scrolled: "↓ reading older ones · End goes down",
   unreadElsewhere: (count) => `${count} unread Alt-A`,
   moreInput: (above, below) => `(${above} above, ${below} below)`,
-  pasteAsk: (lines, units) =>
-    `Pasted ${lines} lines (${units} characters). E: edit first · S: send ${lines} messages · Esc: no`,
-  pasteTooLong: (units, most) =>
-    `Pasted ${units} characters, a message has at most ${most}. S: send line by line · Esc: no`,
+  paste: {
+    lines: (lines, units) => `Pasted ${lines} lines (${units} characters).`,
+    long: (units, most) => `Pasted ${units} characters, a message has at most ${most}.`,
+    tooMuch: (most) => `Pasted more than ${most} characters: too much, not taken. Esc closes`,
+    edit: "E: edit first",
+    send: (count) => `S: send ${many(count, "message")}`,
+    no: "Esc: no",
+  },
   page: { close: "Esc closes", stop: "Esc stops" },
   completions: (shown, more) => (more > 0 ? `${shown} … and ${more} more` : shown),
   hints: {
@@ -277,7 +287,6 @@ const en: ScreenTexts = {
     working: "One moment…",
     tokenOver: "The log-in kept here is over; type the password.",
     waiting: (seconds) => `Not reached, next try in ${seconds} s.`,
-    rememberedAs: (who) => `Logging in as ${who}…`,
   },
   loggedOut: "Logged out; the log-in kept here is gone.",
   commands: {
@@ -309,16 +318,17 @@ const en: ScreenTexts = {
     title: (name) => `verify ${name}`,
     progress: (count, total) => `${count} of ${total} checked`,
     whole: (count, from, to) =>
-      `${count} messages, ${from} to ${to}: numbers without a hole, none twice, all in order.`,
+      `${many(count, "message")}, ${from} to ${to}: numbers without a hole, none twice, all in order.`,
     empty: "This conversation has no messages.",
-    trimmedBefore: (count) => `${count} at the beginning are no longer kept (the server keeps the newest).`,
+    trimmedBefore: (count) =>
+      `${many(count, "message")} at the beginning no longer kept (the server keeps the newest).`,
     missing: (count, after, before) => `${count} missing between ${after} and ${before}.`,
     doubled: (id) => `${id} is there twice.`,
     disordered: (id) => `${id} is out of order.`,
     sameMid: (mid, ids) => `one message (${mid}) was stored twice: ${ids}.`,
     different: (id) => `${id} is not the same here and on the server.`,
-    faults: (count) => `${count} faults in all.`,
-    stopped: (count) => `stopped: only ${count} were checked.`,
+    faults: (count) => `${many(count, "fault")} in all.`,
+    stopped: (count) => `stopped: ${many(count, "message")} checked.`,
     failed: (why) => `not finished: ${why}`,
   },
   why: {

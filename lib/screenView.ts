@@ -18,7 +18,7 @@ import { type RowsContext } from "./roomRows.ts";
 import type { Rooms } from "./rooms.ts";
 import { ScreenBuffer, type Span } from "./screenBuffer.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
-import { type Status, statusSpans } from "./statusBar.ts";
+import { type Status, statusColumnsMin, statusSpans } from "./statusBar.ts";
 import { RoomWindow, type Scroll, type Viewport } from "./viewport.ts";
 import { wrapSpans } from "./wrap.ts";
 
@@ -45,7 +45,7 @@ export interface ScreenModel {
   page: PageView | null;
   status: Status;
   /** A line above the input: a question, completions, a hint; "" is none. */
-  notice: { text: string; isQuestion: boolean } | null;
+  notice: { text: string; isUrgent: boolean } | null;
   input: { prompt: string; text: string; at: number };
 }
 
@@ -72,7 +72,7 @@ export function layoutOf(model: ScreenModel): Layout {
   const left = showsSidebar && columns >= sidebarFromColumns ? sidebarColumns : 0;
   const rowsMax = Math.max(1, Math.min(inputRowsMax, Math.floor(rows / 3)));
   const laid = layoutInput(input, { columns, rowsMax });
-  const style = palette.role(notice?.isQuestion ? "warning" : "dim");
+  const style = palette.role(notice?.isUrgent ? "warning" : "dim");
   const noticeRows = notice
     ? wrapSpans([{ text: notice.text, style }], { columns, firstIndent: 0, indent: 0 }).slice(0, 3)
     : [];
@@ -197,10 +197,11 @@ function drawBottom(screen: ScreenBuffer, model: ScreenModel, layout: Layout): v
   const bar = palette.role("bar");
   screen.fill({ row, column: 0 }, bar);
   const hint = bottomHint(model, layout);
-  const hintColumns = hint === "" ? 0 : columnsOf(hint) + 3;
-  const end = columns - hintColumns;
-  screen.put({ row, column: 0 }, statusSpans(status, { texts, palette, columns: end > 24 ? end : columns }));
-  if (hint !== "" && end > 24) {
+  const left = columns - columnsOf(hint) - 3;
+  const showsHint = hint !== "" && left >= statusColumnsMin(status, texts);
+  const end = showsHint ? left : columns;
+  screen.put({ row, column: 0 }, statusSpans(status, { texts, palette, columns: end }));
+  if (showsHint) {
     screen.put({ row, column: end }, [
       { text: `| ${hint}`, style: palette.role(page ? "bar" : "barStrong") },
     ]);
@@ -224,10 +225,11 @@ function drawBottom(screen: ScreenBuffer, model: ScreenModel, layout: Layout): v
 }
 
 /** At the right of the status bar: that one is not at the end, that the input goes on above or below. */
-function bottomHint({ page, scroll, rooms, texts }: ScreenModel, { input }: Layout): string {
+function bottomHint({ columns, page, scroll, rooms, texts }: ScreenModel, { input }: Layout): string {
   if (input.above + input.below > 0) return texts.moreInput(input.above, input.below);
   if (page) return page.isRunning ? texts.page.stop : texts.page.close;
   if (scroll.kind === "end") return "";
   const { unread } = rooms.current;
+  if (columns < sidebarFromColumns) return `↓${unread > 0 ? ` ${unread}` : ""} · End`;
   return unread > 0 ? texts.moreBelow(unread) : texts.scrolled;
 }

@@ -16,7 +16,7 @@ export interface Status {
   /** Until the next try. */
   nextTryMs: number;
   server: string;
-  /** How the last message of one's own was stored; null: none was. */
+  /** How the server stores; null: it did not say. */
   durability: string | null;
   lagMs: number | null;
   unsent: number;
@@ -38,8 +38,7 @@ export function statusSpans(
 ): Span[] {
   const parts = partsOf(status, texts, columns < 80 ? texts.stateShort : texts.state);
   let shown = parts;
-  const widthOf = (some: Part[]): number => some.reduce((sum, { text }) => sum + columnsOf(text) + 3, -1);
-  while (widthOf(shown) > columns && shown.some(({ rank }) => rank > 0)) {
+  while (columnsOfParts(shown) > columns && shown.some(({ rank }) => rank > 0)) {
     const most = Math.max(...shown.map(({ rank }) => rank));
     shown = shown.filter(({ rank }) => rank !== most);
   }
@@ -52,6 +51,16 @@ export function statusSpans(
     left -= separator.length + columnsOf(cut);
   }
   return spans;
+}
+
+/** How many columns the state of the link and what is unsent want: nothing else may take those. */
+export function statusColumnsMin(status: Status, texts: ScreenTexts): number {
+  const parts = partsOf(status, texts, texts.stateShort).filter(({ rank }) => rank === 0);
+  return columnsOfParts(parts);
+}
+
+function columnsOfParts(parts: Part[]): number {
+  return parts.reduce((sum, { text }) => sum + columnsOf(text) + 3, -1);
 }
 
 function partsOf(status: Status, texts: ScreenTexts, state: ScreenTexts["state"]): Part[] {

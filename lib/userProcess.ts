@@ -8,7 +8,7 @@ import { allConv, convFor } from "./conv.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
-import { type ClientFields, encodeServer } from "./message.ts";
+import { type ClientFields, type Stored, encodeServer } from "./message.ts";
 import { formatId, parseId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
 import { type PasswordHasher, samePlainPassword } from "./password.ts";
@@ -35,6 +35,8 @@ export interface UserProcessOptions {
   reading: Reading;
   presence: Presence;
   receipts: Receipts;
+  /** How safely what is kept is stored. */
+  stored: () => Stored;
   clock: Clock;
   journal: Journal;
   meter: Meter;
@@ -129,7 +131,7 @@ export class UserProcess {
 
   /** LoginResMes 200 of a modern session ([L-3]). */
   async modernAnswer(session: Session, token: string, convs: ConvState[]): Promise<Buffer> {
-    const { presence, receipts, clock, userDao } = this.#options;
+    const { presence, receipts, stored, clock, userDao } = this.#options;
     const told = convs.slice(0, limits.loginConvsMax);
     const [names, delivered] = await Promise.all([
       Promise.all(
@@ -159,6 +161,7 @@ export class UserProcess {
       })),
       more: convs.length > told.length,
       limits: { ...limits.toldLimits },
+      stored: stored(),
       time: clock.wallMs(),
     });
   }

@@ -99,6 +99,7 @@ test("[L-3] [L-6] a modern log-in is answered exactly so, and limits has its bou
     "limits",
     "more",
     "online",
+    "stored",
     "time",
     "token",
     "userName",

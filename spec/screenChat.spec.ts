@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { commandsIn } from "../lib/commands.ts";
 import { Outbox } from "../lib/outbox.ts";
 import { screenTexts } from "../lib/screenTexts.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
@@ -58,12 +59,36 @@ test("[C-27] a message of one's own shows what became of it: on disk, in memory,
   const stage = new Stage();
   await stage.logIn();
   await stage.type("one\r", "two\r", "three\r");
-  const own = (): string[] => stage.lines.flatMap((line) => /│ \d\d:\d\d (.*)$/.exec(line)?.[1] ?? []);
+  const own = (): string[] => stage.lines.flatMap((line) => /│ \d\d:\d\d +(.*)$/.exec(line)?.[1] ?? []);
   assert.deepEqual(own(), ["… me: one", "… me: two", "… me: three"]);
   await stage.stores("memory");
   await stage.stores("disk");
   await stage.stores("replica");
-  assert.deepEqual(own(), ["~ me: one", "✓ me: two", "✓+me: three"]);
+  assert.deepEqual(own(), ["~ me: one", "✓ me: two", "✓+ me: three"]);
+});
+
+test("[C-27] [L-3] what was said at another time, or by another device, shows how safely the server keeps it; from the log-in on the status bar tells it", async () => {
+  for (const [stored, mark, told] of [
+    ["disk", "✓", "disk"],
+    ["memory", "~", "memory"],
+    [undefined, "·", ""],
+  ] as const) {
+    const stage = new Stage();
+    for (let n = 1; n <= 5; n++) stage.log({ userId: n % 2 === 0 ? 100 : 200, content: `line ${n}.` });
+    await stage.logIn({ ...(stored && { stored }) });
+    assert.match(
+      stage.text,
+      new RegExp(` ${mark} me: line 1\\.[^]* {4}scott\\(100\\): line 2\\.[^]* ${mark} me: line 5`),
+    );
+    stage.hears({ userId: 200, content: "from my other device" });
+    await stage.settled();
+    assert.match(stage.text, new RegExp(` ${mark} me: from my other device`));
+    assert.equal(
+      statusOf(stage),
+      [" connected", "127.0.0.1:8889", told].filter((part) => part !== "").join(" | "),
+    );
+    stage.close();
+  }
 });
 
 test("[C-27] a refused message says why and stays; Alt-R sends it again, Alt-X drops it", async () => {
@@ -98,14 +123,14 @@ test("[C-27] what an earlier client left on disk is there, and gets its fate", a
   });
   const stage = new Stage({ outbox });
   await stage.settled();
-  assert.match(stage.text, /09:30 … me: said before the crash/);
+  assert.match(stage.text, /09:30  … me: said before the crash/);
   await stage.logIn();
   stage.events.restored?.(
     { mid: "old1", conv: "all", content: "said before the crash" },
     { kind: "stored", mid: "old1", id: `${epoch}-1`, time: Date.UTC(2026, 10, 24, 9, 42), stored: "disk" },
   );
   await stage.settled();
-  assert.match(stage.text, /09:42 ✓ me: said before the crash/);
+  assert.match(stage.text, /09:42  ✓ me: said before the crash/);
   assert.doesNotMatch(stage.text, /…/);
   outbox.close();
 });
@@ -138,6 +163,15 @@ test("[C-24] unread is counted for each conversation; Alt-A goes to private ones
   assert.match(stage.text, /@ 小海\(300\): @alice three/);
   await stage.type("\u001ba");
   assert.match(stage.text, /Nothing is unread/);
+  // Longer than the screen: it begins where reading stopped, and the same key reads it to the end.
+  await stage.type("/go 300\r");
+  for (let n = 1; n <= 40; n++) stage.hears({ userId: 300, content: `line ${n}.` });
+  await stage.type("\u001ba");
+  assert.match(stage.lines[1] ?? "", new RegExp(say.newSince));
+  assert.match(stage.lines[2] ?? "", /line 1\./);
+  await stage.type("\u001ba");
+  assert.match(stage.lines.at(-3) ?? "", /line 40\./);
+  assert.doesNotMatch(stage.text, /#everyone +@?\d/);
   await stage.type("/set bell off\r");
   stage.hears({ userId: 300, content: "alice?" });
   await stage.settled();
@@ -280,13 +314,18 @@ test("[C-39] after an absence a digest tells who and how many, and reading begin
   for (let n = 1; n <= 4; n++) stage.log({ conv: "u:300", userId: 300, content: `私 ${n}` });
   stage.log({ conv: "u:400", userId: 400, content: "hm" });
   await stage.logIn({ read: { all: 43, "u:300": 2, "u:400": 0 } });
-  assert.match(stage.lines[1] ?? "", new RegExp(say.newSince));
-  assert.match(stage.lines[2] ?? "", /line 44\./);
+  const shown = stage.lines.slice(1, 7).map((line) => line.replace(/^.*?│ /, ""));
+  assert.deepEqual(shown.slice(0, 4), [
+    "09:41 -- while you were away:",
+    "      --   3 private: 小海(300) 2, bob(400) 1",
+    "      --   everyone 57, 2 mention you",
+    "      -- Alt-A goes to the next unread",
+  ]);
+  assert.match(shown[4] ?? "", new RegExp(say.newSince));
+  assert.match(shown[5] ?? "", /line 44\./);
+  assert.match(stage.lines.at(-2) ?? "", /↓ 57 new below · End/);
   await stage.type("\u001b[F");
-  assert.match(
-    stage.text,
-    /while you were away:\n.*3 private: 小海\(300\) 2, bob\(400\) 1\n.*everyone 57, 2 mention you/,
-  );
+  assert.match(stage.lines.at(-3) ?? "", /line 100\./);
   await stage.type("\u001b[5~");
   stage.hears({ userId: 100, content: "one more" });
   await stage.settled();
@@ -347,6 +386,51 @@ test("[C-40] /verify reads a conversation from end to end and tells holes, doubl
   assert.match(stage.text, /3 faults in all/);
 });
 
+test("[C-40] [B-3] /why tells what the server knows: each device of the other side, when it confirmed, or since when it is away", async () => {
+  for (const [lang, wanted] of [
+    [
+      "en",
+      [
+        `09:41 the server received and stored it: id ${epoch}-1, synced to disk`,
+        "at least one device of theirs has confirmed it",
+        "their phone confirmed it at 2026-11-24 09:43",
+        "their web has not confirmed it yet",
+        "bob(400) terminal has been offline since 2026-11-24 10:02; it waits",
+      ],
+    ],
+    [
+      "zh",
+      [
+        `09:41 服务器收到并存好：编号 ${epoch}-1，已同步到磁盘`,
+        "对方至少一台设备已确认收到",
+        "对方的 phone 2026-11-24 09:43 确认收到",
+        "对方的 web 还没确认",
+        "bob(400) terminal 从 2026-11-24 10:02 起不在线；消息等着",
+      ],
+    ],
+  ] as const) {
+    const stage = new Stage({ lang, columns: 120 });
+    stage.log({ conv: "u:400", userId: 400, content: "hm" });
+    stage.link.logs.get("u:400")?.splice(0);
+    await stage.logIn();
+    await stage.type("/msg 400 are you there?\r");
+    const { id = "" } = await stage.stores("disk");
+    stage.events.delivered?.({ conv: "u:400", id });
+    const at = (hour: number, minute: number): number => Date.UTC(2026, 10, 24, hour, minute);
+    stage.link.devices = [
+      { kind: "phone", acked: true, ackedTime: at(9, 43), online: true },
+      { kind: "web", acked: false, online: true },
+      { kind: "terminal", acked: false, online: false, since: at(10, 2) },
+    ];
+    await stage.settled();
+    assert.match(stage.text, /✓✓ (me|我)» are you there\?/);
+    await stage.type("/why\r");
+    for (const line of wanted) assert.ok(stage.words.includes(line), `${line} in\n${stage.text}`);
+    assert.deepEqual(stage.link.whyAsked, [{ conv: "u:400", id }]);
+    stage.close();
+  }
+});
+
 test("[C-40] /why tells what became of a message: queued, stored and how, refused", async () => {
   const stage = new Stage();
   await stage.logIn();
@@ -373,11 +457,13 @@ test("[C-41] every text changes its language while running, /help lists every co
   await stage.type("\u001b[1;3B");
   assert.match(stage.text, /\/help or F1/);
   await stage.type("\u001bOP");
-  for (const name of Object.keys(say.about)) {
+  for (const name of commandsIn("screen")) {
     const shows = (): boolean => stage.lines.some((line) => line.includes(`/${name}`));
     if (!shows()) await stage.type("\u001b[6~");
     assert.ok(shows(), `/${name} in\n${stage.text}`);
   }
+  // What does nothing here is not offered here.
+  assert.doesNotMatch(stage.text, /\/back/);
   await stage.type("/lang zh\r");
   assert.match(stage.text, /大家 · 在线 3 人/);
   assert.match(stage.text, /现在说中文/);

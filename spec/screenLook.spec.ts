@@ -17,13 +17,13 @@ test("[C-23] without colour own, private, mentioned and our own lines differ, an
   await stage.logIn();
   await stage.type("mine\r", "/nothing\r");
   const of = (what: string): string => stage.lines.find((line) => line.includes(what))?.slice(22) ?? "";
-  assert.equal(of("yesterday"), "09:41   scott(100): yesterday");
-  assert.equal(of("for @alice"), "09:41 @ scott(100): for @alice");
-  assert.equal(of("mine"), "09:41 … me: mine");
+  assert.equal(of("yesterday"), "09:41    scott(100): yesterday");
+  assert.equal(of("for @alice"), "09:41  @ scott(100): for @alice");
+  assert.equal(of("mine"), "09:41  … me: mine");
   assert.match(of("There is no command"), /^09:41 -- There is no command \/nothing/);
   assert.match(stage.text, /── 2026-11-23 Mon ──[\s\S]*yesterday[\s\S]*── 2026-11-24 Tue ──[\s\S]*today/);
   await stage.type("/go 100\r");
-  assert.equal(of("between us"), "09:41   scott(100)» between us");
+  assert.equal(of("between us"), "09:41    scott(100)» between us");
   const colours = new Set(
     stage.tty.cells.flat().map(({ style }) => style.replace(/bold|dim|reverse|underline| /g, "")),
   );

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { urgentFrameMs } from "../lib/limits.ts";
+import { pasteMaxUnits, urgentFrameMs } from "../lib/limits.ts";
 import { Stage, closeStages } from "./helpers/screenStage.ts";
 
 afterEach(closeStages);
@@ -112,6 +112,46 @@ test("[C-22] a paste of 200 lines asks first: nothing is sent on no, all of it i
   assert.doesNotMatch(stage.text, /Pasted/);
   assert.match(stage.text, /200\. 行 👩‍🚀 e\u0301/);
   assert.deepEqual(inputOf(stage), draft);
+});
+
+test("[C-22] a paste that no message holds is asked about too: edited first, or sent in pieces of which nothing is lost", async () => {
+  const stage = new Stage();
+  await stage.logIn();
+  const word = "这是一个很长的段落 👩‍🚀 e\u0301 ";
+  const long = word.repeat(500).trimEnd();
+  stage.tty.paste(long);
+  await stage.settled();
+  assert.match(stage.text, /Pasted \d+ characters, a message has at most 4000\. E: edit first · S: send 3/);
+  await stage.type("s");
+  const contents = stage.link.sent.map(({ content }) => content);
+  assert.equal(contents.length, 3);
+  for (const content of contents) assert.ok(content.length <= 4_000 && content.isWellFormed(), "it fits");
+  assert.equal(contents.join(" "), long);
+  // No blank anywhere: cut between characters.
+  stage.link.sent.length = 0;
+  stage.tty.paste("👩‍🚀".repeat(1_000));
+  await stage.type("s");
+  assert.deepEqual(
+    stage.link.sent.map(({ content }) => content),
+    ["👩‍🚀".repeat(800), "👩‍🚀".repeat(200)],
+  );
+  // Edited first: Enter does not take what is too long, and loses nothing of it.
+  stage.link.sent.length = 0;
+  stage.tty.paste("x".repeat(4_001));
+  await stage.type("e", "\r");
+  assert.match(stage.text, /Too long: 4001 characters, at most 4000; not sent\./);
+  await stage.type("\u007f", "\r");
+  assert.deepEqual(
+    stage.link.sent.map(({ content }) => content),
+    ["x".repeat(4_000)],
+  );
+  // More than anybody means to paste is told, not cut in silence.
+  stage.tty.paste("y".repeat(pasteMaxUnits + 1));
+  await stage.type("s", "e");
+  assert.match(stage.text, /Pasted more than 1000000 characters: too much, not taken\. Esc closes/);
+  assert.equal(stage.link.sent.length, 1);
+  await stage.type("\u0003");
+  assert.equal(inputOf(stage).text, "everyone>");
 });
 
 test("[C-22] a paste put into the input is one message, whole", async () => {

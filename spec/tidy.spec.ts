@@ -102,7 +102,7 @@ const layers: Record<string, string[]> = {
       "fateReport",
     ],
     ...["frames", "linkStatus", "arrivals", "statusBar", "screenView", "screenTerminal", "screenDialog"],
-    ...["chat", "chatCommands", "pageOver", "screenChat", "screenClient"],
+    ...["chat", "chatCommands", "pageOver", "pasteLines", "screenChat", "screenClient"],
   ],
 };
 const layerNames = Object.keys(layers);

@@ -6,7 +6,7 @@ import type { ChatLink } from "../../lib/chat.ts";
 import type { ChatClientEvents, ClientState, Delivered, LoginInfo } from "../../lib/chatClient.ts";
 import type { Left } from "../../lib/chatCommands.ts";
 import type { Lang } from "../../lib/lang.ts";
-import type { ClientFields, ServerFields } from "../../lib/message.ts";
+import type { ClientFields, DeviceState, ServerFields, Stored } from "../../lib/message.ts";
 import type { Outbox } from "../../lib/outbox.ts";
 import { type Background, type ColorDepth, paletteFor } from "../../lib/palette.ts";
 import { ReadMarks } from "../../lib/readMarks.ts";
@@ -90,9 +90,14 @@ class StageLink implements ChatLink {
     return { code: 200, total: users.length, users, more: false };
   }
 
-  /** As a server that knows no such question. */
-  async why(): Promise<ServerFields<"WhyResMes">> {
-    throw Object.assign(new Error("unknown type"), { code: 400 });
+  /** What is known of the other side's devices; null: as a server that knows no such question. */
+  devices: DeviceState[] | null = null;
+  readonly whyAsked: ClientFields<"WhyMes">[] = [];
+
+  async why({ conv, id }: ClientFields<"WhyMes">): Promise<ServerFields<"WhyResMes">> {
+    this.whyAsked.push({ conv, id });
+    if (!this.devices) throw Object.assign(new Error("unknown type"), { code: 400 });
+    return { code: 200, error: "", conv, id, time: 0, stored: "disk", devices: this.devices };
   }
 
   /** Answers what was held back. */
@@ -178,7 +183,8 @@ export class Stage {
   async logIn({
     read = {},
     online = [100, 200, 300],
-  }: { read?: Record<string, number>; online?: number[] } = {}): Promise<void> {
+    stored,
+  }: { read?: Record<string, number>; online?: number[]; stored?: Stored } = {}): Promise<void> {
     const { link } = this;
     for (const userId of online) link.online.set(userId, people[userId] ?? `user${userId}`);
     const convs = [...new Set(["all", ...link.logs.keys()])].map((conv) => {
@@ -189,6 +195,7 @@ export class Stage {
     link.info = {
       ...{ code: 200, error: "", userName: people[link.userId] ?? "", token: "t" },
       ...{ online: online.length, convs, more: false, limits: {}, time: this.clock.wallMs() },
+      ...(stored && { stored }),
     };
     link.state = { kind: "online" };
     this.events.state?.(link.state);
