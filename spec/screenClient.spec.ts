@@ -269,7 +269,7 @@ test("[C-4] [C-22] what others write steers no real terminal", async () => {
   const pty = await chatting(1_600);
   const hostile = "\u001b[2J\u001b]0;owned\u0007\u009b31m\r\u202e\u{e0041}\u2028x";
   other.say("SmsMes", { content: `${hostile}\nfence`, mid: "1" });
-  await pty.onScreen(/\^\[\[2J\^\[\]0;owned\^G<U\+009B>31m\^M<U\+2/);
+  await pty.onScreen(/\^\[\[2J\^\[\]0;owned\^G<U\+009B>31m\^M/);
   await pty.onScreen("fence");
   const drawn = pty.out.slice(pty.out.indexOf("[?1049h"));
   assert.doesNotMatch(drawn, /\u009b|\u202e|\u2028|\u{e0041}|\u001b\]0|\r/u);

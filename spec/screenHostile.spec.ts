@@ -110,9 +110,9 @@ test("[C-22] whatever is typed, resized and comes in: the typed text, the cursor
         .slice(bar + 1)
         .map((row) =>
           row
+            .slice(0, columns)
             .map(({ text }) => text)
-            .join("")
-            .slice(0, columns),
+            .join(""),
         )
         .join("\n");
       const flat = (text: string): string => text.replace(/[\n ]/g, "");
