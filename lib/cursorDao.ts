@@ -7,9 +7,10 @@ import type { Clock, Timer } from "./clock.ts";
 import { type StoredConv, otherSideOf } from "./conv.ts";
 import type { Journal } from "./journal.ts";
 import { cursorField, cursorsKey, loginField, receivedKey } from "./keys.ts";
-import { acksKeptMax, cursorFlushMs } from "./limits.ts";
+import { acksKeptMax, cursorFlushMs, cursorWritesMax } from "./limits.ts";
 import { type MessageId, formatId, laterId, parseId } from "./messageId.ts";
 import { Script, type RedisStore } from "./redis.ts";
+import { Turns } from "./turns.ts";
 
 const cursorsScript = new Script("cursors");
 
@@ -40,6 +41,8 @@ export class CursorDao {
   #pending = new Map<number, Map<string, Move>>();
   /** What a flush has taken and Redis has not answered for yet: proven writes and reads go by different connections. */
   #writing = new Map<number, Map<string, Move>>();
+  /** However many have moved, and however long it takes: sends and reads go on beside them. */
+  readonly #turns = new Turns(cursorWritesMax);
   #flushing: Promise<void> = Promise.resolve();
   #isScheduled = false;
 
@@ -96,7 +99,10 @@ export class CursorDao {
       if (moves.size === 0) return;
       this.#pending = new Map();
       this.#writing = moves;
-      await Promise.all([...moves].map(([userId, cursors]) => this.#write(userId, cursors)));
+      const writes = [...moves].map(([userId, cursors]) =>
+        this.#turns.take(() => this.#write(userId, cursors)),
+      );
+      await Promise.all(writes);
       this.#writing = new Map();
     });
     return this.#flushing;

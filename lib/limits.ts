@@ -124,7 +124,9 @@ export const slotsLookMs = 2_000;
 export const slotMovingPauseMs = 50;
 export const replicaWaitMs = 1_000;
 export const replicasMax = 9;
-export const provenBatchMaxWrites = 256;
+export const provenBatchMaxWrites = 2_048;
+export const provenQueueMs = 1_000;
+export const provenLookMs = 100;
 export const answerReserveMs = 700;
 export const answerLookMs = 100;
 export const repeatPauseMs = 200;
@@ -134,6 +136,7 @@ export const historyReadsMax = 8;
 export const historyPartMessages = 32;
 export const redisCallsInFlightMax = 20_000;
 export const cursorFlushMs = 1_000;
+export const cursorWritesMax = 2_048;
 export const acksKeptMax = 16;
 export const receiptsAwaitedMax = 100_000;
 export const receiptsSweepMs = 30_000;
@@ -304,6 +307,8 @@ assertRelation(
   "a dead link is given up before its calls, so that their repeat is on a fresh one",
 );
 assertRelation(clientPrivateAckMs + cursorFlushMs <= 2_000, "a receipt within 2 s, [B-2]");
+assertRelation(provenQueueMs + replicaWaitMs <= storeDeadlineMs, "a proof for what has waited, in time");
+assertRelation(cursorWritesMax <= provenBatchMaxWrites, "cursors wait for one proof");
 assertRelation(replicaWaitMs < storeSilenceMs, "replicas are waited for on a link that counts as alive");
 assertRelation(
   hashWaitMaxMs * 2 <= clientPasswordDeadlineMs,

@@ -6,7 +6,7 @@
  */
 import type { Redis } from "ioredis";
 import type { Proof } from "./durability.ts";
-import { provenBatchMaxWrites } from "./limits.ts";
+import { provenBatchMaxWrites, provenLookMs, provenQueueMs } from "./limits.ts";
 import type { Stored } from "./message.ts";
 import { NodeLines } from "./nodeLines.ts";
 import { type RedisClient, nodeKeyOf, refreshSlots } from "./redisClient.ts";
@@ -21,6 +21,8 @@ export interface Proven {
 interface Waiting {
   /** What it does, one after the other; the first one's reply is the answer. */
   writes: Write[];
+  /** When it has waited for too long; monotonic. */
+  dueMs: number;
   resolve: (proven: Proven) => void;
   reject: (error: unknown) => void;
 }
@@ -51,7 +53,8 @@ export class ProvenWrites {
       const nodeKey = nodeKeyOf(this.#client, key) ?? "";
       let lane = this.#lanes.get(nodeKey);
       if (!lane) this.#lanes.set(nodeKey, (lane = { waiting: [], busy: false }));
-      lane.waiting.push({ writes, resolve, reject });
+      const dueMs = performance.now() + provenQueueMs;
+      lane.waiting.push({ writes, dueMs, resolve, reject });
       if (!lane.busy) void this.#work(nodeKey, lane);
     });
   }
@@ -67,6 +70,7 @@ export class ProvenWrites {
 
   async #work(nodeKey: string, lane: Lane): Promise<void> {
     lane.busy = true;
+    const looking = setInterval(() => giveUpLate(lane), provenLookMs);
     // What else this turn of the event loop writes goes along.
     await Promise.resolve();
     while (lane.waiting.length > 0) {
@@ -78,6 +82,7 @@ export class ProvenWrites {
         for (const { reject } of batch) reject(error);
       }
     }
+    clearInterval(looking);
     this.#lanes.delete(nodeKey);
   }
 
@@ -103,5 +108,14 @@ export class ProvenWrites {
       else if (stored === null) reject(proofError ?? new Error(`${this.#proof.command[0]} fell short`));
       else resolve({ reply, stored });
     });
+  }
+}
+
+/** Replicas that hang make each batch wait: what would be done when nobody waits for it any more is not done at all. */
+function giveUpLate({ waiting }: Lane): void {
+  const nowMs = performance.now();
+  const inTime = waiting.findIndex(({ dueMs }) => dueMs > nowMs);
+  for (const { reject } of waiting.splice(0, inTime < 0 ? waiting.length : inTime)) {
+    reject(new Error("Command timed out"));
   }
 }

@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
+import { Script, connectRedis } from "../lib/redis.ts";
+import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { GroupMember, freePort } from "./helpers/redisGroup.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
@@ -161,6 +163,33 @@ describe("what a Redis may answer", { concurrency: 4 }, () => {
     assert.deepEqual(alice.all("DeliveredMes"), []);
     replica.signal("SIGCONT");
     await alice.hears("that it was received", () => alice.all("DeliveredMes").length > 0);
+  });
+
+  test("[R-11] [S-7] a replica that hangs: what waits for it fails in time, however much it is", async () => {
+    const { master, replica } = await pair();
+    const store = await connectRedis({
+      address: parseRedisUrl(`redis://${master.address}`),
+      journal: { write: () => undefined },
+      role: "spec",
+      durability: { grade: "replica", replicas: 1 },
+    });
+    ends.push(() => store.close());
+    const script = new Script("createField");
+    await store.keep(script, ["spec"], ["first", "x"]);
+    replica.signal("SIGSTOP");
+    const startMs = performance.now();
+    const kept = Array.from({ length: 10_000 }, (_, index) => store.keep(script, ["spec"], [index, "x"]));
+    const outcomes = await Promise.allSettled(kept);
+    assert.equal(outcomes.filter(({ status }) => status !== "rejected").length, 0);
+    const lastedMs = performance.now() - startMs;
+    assert.ok(lastedMs < 4_500, `${lastedMs} ms`);
+    replica.signal("SIGCONT");
+    await until("it to be kept", () =>
+      store.keep(script, ["spec"], ["last", "x"]).then(
+        ({ stored }) => stored === "replica",
+        () => false,
+      ),
+    );
   });
 
   test("[R-11] --durability disk: no start without it, 503 from the moment on in which somebody takes it away", async () => {
