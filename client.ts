@@ -4,24 +4,24 @@
  */
 import { realpathSync } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ClientFlags, clientUsage, parseClientArgs } from "./lib/clientFlags.ts";
 import { systemClock } from "./lib/clock.ts";
 import { claimDeviceName } from "./lib/deviceName.ts";
 import { exitCodes } from "./lib/exitCodes.ts";
 import { reasonOf } from "./lib/journal.ts";
-import { texts } from "./lib/lang.ts";
+import { type Texts, texts } from "./lib/lang.ts";
 import { clientExitDeadlineMs } from "./lib/limits.ts";
-import { runMenus } from "./lib/menus.ts";
+import { Menus } from "./lib/menus.ts";
 import { backgroundFromEnv, colorDepthOf } from "./lib/palette.ts";
 import { Pipe } from "./lib/pipe.ts";
+import { PlainTerminal } from "./lib/plainTerminal.ts";
 import { ScreenClient } from "./lib/screenClient.ts";
 import { ScreenTerminal, fitsScreen } from "./lib/screenTerminal.ts";
 import type { ScriptName } from "./lib/scriptFlags.ts";
 import { runScript, scriptNamed } from "./lib/scripts.ts";
+import { Settings } from "./lib/settings.ts";
 import { stateFolder } from "./lib/stateFiles.ts";
-import { Terminal } from "./lib/terminal.ts";
 
 /** As a script calls it: `client.ts send …`. */
 async function runNamed(name: ScriptName): Promise<void> {
@@ -54,8 +54,11 @@ async function main(): Promise<void> {
     return;
   }
   // The terminal is given back by its "exit" handler, whatever ends us.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => process.exit(128 + constants.signals[signal]));
+  const interrupt = { orderly: (): boolean => false };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
+    process.on(signal, () => {
+      if (signal !== "SIGINT" || !interrupt.orderly()) process.exit(128 + constants.signals[signal]);
+    });
   }
   // Whoever read our output has gone: so do we.
   process.stdout.on("error", () => process.exit(0));
@@ -74,10 +77,19 @@ async function main(): Promise<void> {
     if (told !== "") output.write(`${told}\n`);
     process.exitCode = exitCodes.done;
   } else {
-    const ask = input.isTTY && output.isTTY ? new Terminal({ input, output }) : new Pipe({ input, output });
-    process.exitCode = await runMenus({
-      ...{ ...common, ask, texts: texts[lang], outboxFolder: join(folder, "outbox") },
-    });
+    // Not even what Node says of a crash is coloured.
+    process.env.NODE_DISABLE_COLORS = "1";
+    // A person's settings are none of a script's.
+    const settings = Settings.open(input.isTTY ? folder : null);
+    const speech = { lang: langIsFlag ? lang : (settings.lang ?? lang) };
+    const say = (): Texts => texts[speech.lang];
+    const ask = input.isTTY
+      ? new PlainTerminal({ input, fd: input.fd, output, clock: systemClock, texts: say })
+      : new Pipe({ input, output });
+    const menus = new Menus({ ...common, ask, speech, settings, stateFolder: folder });
+    // Ctrl-C is the terminal's: what was being typed is gone, and the person wants to leave.
+    if (input.isTTY) interrupt.orderly = () => menus.interrupt();
+    process.exitCode = await menus.run();
     ask.close();
   }
   // The goodbye is on its way; a server that does not answer it is not waited for.

@@ -112,6 +112,11 @@ export class Chat {
     return plainTexts[this.lang].codes;
   }
 
+  /** What is said is on disk before anything else. */
+  get isKept(): boolean {
+    return this.#outbox !== null;
+  }
+
   /** What was missed has been told of; from here on what comes is new. */
   get isReading(): boolean {
     return this.#arrivals.isReading;

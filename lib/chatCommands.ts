@@ -78,7 +78,7 @@ const runs: Record<CommandName, Run> = {
   unsent: (host) => {
     const page = host.page("/unsent");
     if (!unsentPage(page, host.chat)) page.line(host.chat.texts.commands.nothingToDecide);
-    else page.line(host.chat.texts.decide, "dim");
+    else page.line(host.chat.texts.decide[host.place], "dim");
   },
   again: (host) => decided(host, host.chat.again(), host.chat.texts.commands.sentAgain),
   drop: (host) => decided(host, host.chat.drop(), host.chat.texts.commands.dropped),

@@ -30,7 +30,7 @@ export interface PageContext {
   codeTexts: Record<number, string>;
 }
 
-/** All commands of a place, and on the screen all keys; what the marks mean. */
+/** All commands and keys of a place; what the marks mean. */
 export function helpPage(
   page: PageWriter,
   { texts, place }: { texts: ScreenTexts; place: CommandPlace },
@@ -40,11 +40,9 @@ export function helpPage(
   page.line(help.sayLine);
   for (const line of commandLines(texts, place)) page.line(line);
   page.line("");
-  if (place === "screen") {
-    page.line(help.keys, "own");
-    for (const line of help.keyLines) page.line(line);
-    page.line("");
-  }
+  page.line(help.keys, "own");
+  for (const line of help.keyLines[place]) page.line(line);
+  page.line("");
   page.line(help.marks, "own");
   for (const line of help.markLines) page.line(line);
 }

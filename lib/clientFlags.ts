@@ -24,11 +24,12 @@ export const clientUsage = `haiyu client
   USER         user id to log in with
   HOST:PORT    the server            (127.0.0.1:8889)
   --lang LANG  zh or en              (from LC_ALL, LC_MESSAGES, LANG)
-  --plain      line by line, nothing is redrawn: for screen readers and logs
+  --plain      line by line, nothing is ever redrawn, no escape sequences: for screen readers and logs
   --help       this text
 
   From a script: client.ts send|tail|users|history|register …, each with a --help of its own.
-  On a terminal of 40 x 10 or more it takes the whole screen. Without one, or with TERM=dumb, it works line by line.
+  On a terminal of 40 x 10 or more it takes the whole screen. On a smaller one, without one, or with TERM=dumb, it works
+  line by line. The commands are the same; /help lists them.
 `;
 
 const wantedTarget = "wanted one [USER@]HOST[:PORT]";

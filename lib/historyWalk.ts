@@ -3,6 +3,7 @@
  * the newest to the oldest, a check from the oldest to the newest. Each can be stopped, and says how far it is.
  */
 import type { ChatClient, Delivered } from "./chatClient.ts";
+import { codes } from "./codes.ts";
 import { historyPageMaxMessages, searchFoundMax } from "./limits.ts";
 import { type MessageId, compareIds, formatId, parseId, zeroId } from "./messageId.ts";
 
@@ -124,6 +125,8 @@ async function pageOf(
     const { messages, more } = await ask({ ...fields, limit: historyPageMaxMessages });
     return { messages, more };
   } catch (error) {
+    // A conversation with somebody who is not there has no messages; it is not what was asked for.
+    if ((error as { code?: number }).code === codes.notFound) return { messages: [], more: false };
     return { failed: (error as Error).message };
   }
 }

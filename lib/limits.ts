@@ -261,6 +261,18 @@ export const completionsMax = 50;
 export const completionsShown = 6;
 export const searchFoundMax = 500;
 
+// Line by line. What a terminal hands on of one line, without its end; where it was cut it is just as long.
+export const ttyLineMaxBytes = 4_095;
+export const plainBurstMs = 250;
+export const plainPasteMs = 60;
+export const plainPasteNextMs = 500;
+export const plainAnswerWaitMs = 300;
+export const plainProgressMs = 5_000;
+export const plainWaitingMax = 3;
+export const presenceFoldFirstMs = 5_000;
+export const presenceFoldMs = 60_000;
+export const offlineSayFirstMs = 10_000;
+
 // stdout and stderr.
 export const outletBacklogMaxBytes = 1024 * 1024;
 export const outletRetryMs = 10;

@@ -1,23 +1,29 @@
 /**
  * menus: the first generation's two menus, in two languages (clause [C-1]): log in, register, quit; then who is online,
- * send messages, message list, quit. A mistake gets one sentence and the question again ([C-6]).
+ * send messages, message list, quit. A mistake gets one sentence and the question again ([C-6]). A person's log-in is
+ * kept ([C-20]); a script says its password each time.
  */
-import type { Ask } from "./ask.ts";
+import { Accounts, type Credentials, type OpenAccount, waitForUnsent } from "./accounts.ts";
+import type { LineAsk } from "./ask.ts";
 import { askPassword, askUntil, askUserId, askUserName, readUserId } from "./askPerson.ts";
-import { ChatClient } from "./chatClient.ts";
-import { ChatView } from "./chatView.ts";
-import { type Clock } from "./clock.ts";
+import type { ChatClient, ChatClientEvents } from "./chatClient.ts";
+import type { Clock } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { harmless } from "./displayText.ts";
 import { type ExitCode, exitCodes } from "./exitCodes.ts";
-import type { Texts } from "./lang.ts";
-import * as limits from "./limits.ts";
-import { Outbox } from "./outbox.ts";
+import { type Lang, type Texts, texts } from "./lang.ts";
+import { clientQuitWaitMs, screenQuitWaitMs } from "./limits.ts";
+import { type LeftPlain, PlainChat } from "./plainChat.ts";
+import { ReadMarks } from "./readMarks.ts";
 import { register } from "./registration.ts";
+import { screenTexts } from "./screenTexts.ts";
+import type { Settings } from "./settings.ts";
 
 export interface MenusOptions {
-  ask: Ask;
-  texts: Texts;
+  ask: LineAsk;
+  /** What language is spoken, from `/lang` on another one. */
+  speech: { lang: Lang };
+  settings: Settings;
   clock: Clock;
   host: string;
   port: number;
@@ -25,192 +31,220 @@ export interface MenusOptions {
   userId: number | null;
   /** This installation's device name. */
   device: string;
-  /** Folder of the messages whose fate is not known yet. */
-  outboxFolder: string;
+  stateFolder: string;
 }
-
-type Left = "back" | "quit";
 
 /** How a talk was left, and what a script has to hear of it. */
 interface Talk {
-  left: Left;
+  left: LeftPlain;
   code: ExitCode;
 }
 
 const back: Talk = { left: "back", code: exitCodes.done };
+const gone: Talk = { left: "quit", code: exitCodes.done };
 const failed = (code: ExitCode): Talk => ({ left: "back", code });
 
-/** Runs the menus until the person quits, or there are no more lines; the exit code ([C-9]). */
-export async function runMenus(options: MenusOptions): Promise<ExitCode> {
-  const { ask, texts, host, port } = options;
-  ask.print(`---- ${texts.welcome} ----\n${texts.server(host, port)}`);
-  // A user id on the command line means: log in right away.
-  let talk = options.userId === null ? back : await logIn(options, options.userId);
-  while (talk.left === "back") {
-    // A person chooses anew; the lines of a script must not become answers to questions they were not written for.
-    if (talk.code !== exitCodes.done && ask.scripted) return talk.code;
-    const choice = await chooseFrom(ask, texts, texts.firstMenu);
-    if (choice === 1) talk = await logIn(options, null);
-    else if (choice === 2) talk = await registerUser(options);
-    else talk = { left: "quit", code: exitCodes.done };
+/** One run of the client, line by line. */
+export class Menus {
+  readonly #options: MenusOptions;
+  readonly #accounts: Accounts;
+  #chat: PlainChat | null = null;
+
+  constructor(options: MenusOptions) {
+    this.#options = options;
+    this.#accounts = new Accounts(options);
   }
-  ask.print(texts.bye);
-  return ask.scripted ? talk.code : exitCodes.done;
-}
 
-/** Prints a menu and asks until the answer is one of it; null when there are no more lines, or the signal came. */
-async function chooseFrom(
-  ask: Ask,
-  texts: Texts,
-  menu: readonly string[],
-  signal?: AbortSignal,
-): Promise<number | null> {
-  ask.print(menu.map((entry, index) => `  ${index + 1}. ${entry}`).join("\n"));
-  return askUntil(ask, { prompt: texts.choose(menu.length), ...(signal && { signal }) }, (line) => {
-    const choice = Number(line.trim());
-    const fits = /^[0-9]{1,2}$/.test(line.trim()) && choice >= 1 && choice <= menu.length;
-    return fits ? choice : { wrong: texts.notAChoice(harmless(line.trim()).slice(0, 20), menu.length) };
-  });
-}
-
-async function registerUser(options: MenusOptions): Promise<Talk> {
-  const { ask, texts, host, port } = options;
-  const userId = await askUserId(ask, texts);
-  const userPwd = userId === null ? null : await askPassword(ask, texts);
-  const userName = userPwd === null ? null : await askUserName(ask, texts);
-  if (userId === null || userPwd === null || userName === null) return back;
-  try {
-    const { code, error } = await register({ host, port }, { userId, userPwd, userName }, options.clock);
-    const why = texts.codes[code] ?? harmless(error);
-    ask.print(code === codes.ok ? texts.registered(userId) : texts.notRegistered(why));
-    // An id that is taken may be one's own from the last time: the log-in to come tells.
-    return code === codes.ok || code === codes.taken ? back : failed(exitCodes.refused);
-  } catch (error) {
-    ask.print(texts.unreachable(`${host}:${port}`, harmless((error as Error).message)));
-    return failed(exitCodes.noConnection);
-  }
-}
-
-async function logIn(options: MenusOptions, givenUserId: number | null): Promise<Talk> {
-  const { ask, texts } = options;
-  const userId = givenUserId ?? (await askUserId(ask, texts));
-  const password = userId === null ? null : await askPassword(ask, texts);
-  if (userId === null || password === null) return { left: "quit", code: exitCodes.done };
-  const outbox = openOutbox(options, userId);
-  try {
-    return await talk(options, { userId, password, outbox });
-  } finally {
-    outbox?.close();
-  }
-}
-
-/** The messages of an account whose fate is not known yet; null, and a sentence, where they cannot be kept. */
-function openOutbox(
-  { ask, texts, host, port, device, outboxFolder }: MenusOptions,
-  userId: number,
-): Outbox | null {
-  const account = `${host}_${port}_${userId}`.replace(/[^A-Za-z0-9._-]/g, "-");
-  try {
-    return Outbox.open({ folder: outboxFolder, account, device });
-  } catch (error) {
-    ask.print(texts.noOutbox(harmless((error as Error).message)));
-    return null;
-  }
-}
-
-/** One log-in, from the password to the end. */
-async function talk(
-  options: MenusOptions,
-  { userId, password, outbox }: { userId: number; password: string; outbox: Outbox | null },
-): Promise<Talk> {
-  const { ask, texts, host, port, device, clock } = options;
-  const over = new AbortController();
-  const view = new ChatView({ ask, texts, clock, over, outbox });
-  const client = new ChatClient({
-    host,
-    port,
-    userId,
-    password,
-    device,
-    clock,
-    ...(outbox && { outbox }),
-    events: {
-      state: (state) => view.state(state),
-      message: (message) => view.message(message),
-      gap: (gap) => view.gap(gap),
-      restored: (sms, outcome) => view.restored(sms, outcome),
-      presence: (change) => view.presence(change),
-    },
-  });
-  view.attach(client);
-  try {
-    const { code, error, userName = "", convs = [] } = await client.login();
-    if (code !== codes.ok) {
-      ask.print(texts.notLoggedIn(texts.codes[code] ?? harmless(error)));
-      return failed(exitCodes.refused);
+  /** Runs until the person quits, or there are no more lines; the exit code ([C-9]). */
+  async run(): Promise<ExitCode> {
+    const { ask, host, port, userId } = this.#options;
+    ask.print(`---- ${this.#say.welcome} ----\n${this.#say.server(host, port)}`);
+    // A user id on the command line means: log in right away.
+    let talk = userId === null ? back : await this.#logIn(userId);
+    while (talk.left !== "quit") {
+      // A person chooses anew; the lines of a script must not become answers to questions they were not written for.
+      if (talk.code !== exitCodes.done && ask.scripted) return talk.code;
+      const choice = await this.#choose(this.#say.firstMenu);
+      if (choice === 1) talk = await this.#logIn(null);
+      else if (choice === 2) talk = await this.#register();
+      else talk = gone;
     }
-    ask.print(`---- ${texts.loggedIn(harmless(userName), userId)} ----`);
-    for (const { conv, userName: peer, unread } of convs) {
-      const who = conv === "all" ? texts.everyone : `${harmless(peer)}(${conv.slice(2)})`;
-      if (unread > 0) ask.print(`  ${texts.unread(who, unread)}`);
+    ask.print(this.#say.bye);
+    return ask.scripted ? talk.code : exitCodes.done;
+  }
+
+  /** Stops what is being told at length, else the whole talk; false: it is over already. */
+  interrupt(): boolean {
+    if (this.#chat?.interrupt()) return true;
+    if (this.#options.ask.ended) return false;
+    this.#options.ask.end();
+    return true;
+  }
+
+  get #say(): Texts {
+    return texts[this.#options.speech.lang];
+  }
+
+  /** Prints a menu and asks until the answer is one of it; null when there are no more lines, or the signal came. */
+  #choose(menu: readonly string[], signal?: AbortSignal): Promise<number | null> {
+    const { ask } = this.#options;
+    const say = this.#say;
+    ask.print(menu.map((entry, index) => `  ${index + 1}. ${entry}`).join("\n"));
+    return askUntil(ask, { prompt: say.choose(menu.length), ...(signal && { signal }) }, (line) => {
+      const choice = Number(line.trim());
+      const fits = /^[0-9]{1,2}$/.test(line.trim()) && choice >= 1 && choice <= menu.length;
+      return fits ? choice : { wrong: say.notAChoice(harmless(line.trim()).slice(0, 20), menu.length) };
+    });
+  }
+
+  async #register(): Promise<Talk> {
+    const { ask, host, port, clock } = this.#options;
+    const say = this.#say;
+    const userId = await askUserId(ask, say);
+    const userPwd = userId === null ? null : await askPassword(ask, say);
+    const userName = userPwd === null ? null : await askUserName(ask, say);
+    if (userId === null || userPwd === null || userName === null) return back;
+    try {
+      const { code, error } = await register({ host, port }, { userId, userPwd, userName }, clock);
+      const why = say.codes[code] ?? harmless(error);
+      ask.print(code === codes.ok ? say.registered(userId) : say.notRegistered(why));
+      // An id that is taken may be one's own from the last time: the log-in to come tells.
+      return code === codes.ok || code === codes.taken ? back : failed(exitCodes.refused);
+    } catch (error) {
+      return this.#unreachable(error);
     }
-    view.open();
-  } catch (error) {
-    ask.print(texts.unreachable(`${host}:${port}`, harmless((error as Error).message)));
+  }
+
+  async #logIn(given: number | null): Promise<Talk> {
+    const { ask } = this.#options;
+    const userId = given ?? (await askUserId(ask, this.#say));
+    if (userId === null) return gone;
+    const kept = ask.scripted ? null : this.#accounts.kept(userId);
+    const first = kept ? await this.#talk(kept) : null;
+    if (first) return first;
+    const password = await askPassword(ask, this.#say);
+    return password === null ? gone : ((await this.#talk({ userId, password })) ?? back);
+  }
+
+  /** One log-in, from its answer to the end; null: the log-in that was kept is over. */
+  async #talk(credentials: Credentials): Promise<Talk | null> {
+    const account = this.#accounts.open(credentials.userId);
+    if (account.why !== "") this.#options.ask.print(this.#say.noOutbox(harmless(account.why)));
+    const made: { client?: ChatClient } = {};
+    const chat = this.#chatOf(credentials, account, (events) => {
+      const { outbox } = account;
+      return (made.client = this.#accounts.connect(credentials, { outbox, events }));
+    });
+    try {
+      return made.client ? await this.#chatting(credentials, { chat, client: made.client }) : gone;
+    } finally {
+      this.#chat = null;
+      made.client?.logout();
+      chat.stop();
+      account.outbox?.close();
+    }
+  }
+
+  #chatOf(
+    { userId }: Credentials,
+    { outbox, marks }: OpenAccount,
+    connect: (events: ChatClientEvents) => ChatClient,
+  ): PlainChat {
+    const { ask, clock, settings, speech, host, port } = this.#options;
+    const lang = speech.lang;
+    // What a script was told nobody has read.
+    const kept = ask.scripted ? new ReadMarks(null, "") : marks;
+    const server = `${host}:${port}`;
+    return new PlainChat({ ask, clock, userId, lang, settings, outbox, marks: kept, server }, connect);
+  }
+
+  async #chatting(
+    credentials: Credentials,
+    { chat, client }: { chat: PlainChat; client: ChatClient },
+  ): Promise<Talk | null> {
+    const { ask } = this.#options;
+    const { userId } = credentials;
+    chat.onEnded = ({ reason }) => {
+      if (reason === "refused") this.#accounts.forget(userId);
+    };
+    try {
+      const { code, error, userName = "" } = await client.login();
+      if (code === codes.wrongPassword && "token" in credentials) {
+        this.#accounts.forget(userId);
+        ask.print(screenTexts[this.#options.speech.lang].login.tokenOver);
+        return null;
+      }
+      if (code !== codes.ok) {
+        ask.print(this.#say.notLoggedIn(this.#say.codes[code] ?? harmless(error)));
+        return failed(exitCodes.refused);
+      }
+      ask.print(`---- ${this.#say.loggedIn(harmless(userName), userId)} ----`);
+    } catch (error) {
+      return this.#unreachable(error);
+    }
+    if (!ask.scripted) this.#accounts.remember(userId);
+    this.#chat = chat;
+    await chat.begin();
+    const left = await this.#secondMenu(chat, client);
+    await this.#waitForUnsent(client);
+    const isRefused = chat.own.anyRefused || client.state.kind === "ended";
+    const isLate = client.unsent > 0;
+    client.logout();
+    if (left === "logout") {
+      this.#accounts.loggedOut(userId);
+      ask.print(screenTexts[this.#options.speech.lang].loggedOut);
+    }
+    return { left, code: isRefused ? exitCodes.refused : isLate ? exitCodes.late : exitCodes.done };
+  }
+
+  async #secondMenu(chat: PlainChat, client: ChatClient): Promise<LeftPlain> {
+    const { speech } = this.#options;
+    const { signal } = chat.over;
+    while (client.state.kind !== "ended") {
+      const choice = await this.#choose(this.#say.secondMenu, signal);
+      if (choice === null) return signal.aborted ? "back" : "quit";
+      if (choice === 1) await chat.command("/users");
+      else if (choice === 2) {
+        const left = await chat.run();
+        speech.lang = chat.chat.lang;
+        if (left !== "back") return left;
+      } else if (choice === 3) await this.#readBack(chat);
+      else return "quit";
+    }
+    return "back";
+  }
+
+  /** The message list: whose, then page after page, the newest first. */
+  async #readBack(chat: PlainChat): Promise<void> {
+    const { ask } = this.#options;
+    const { signal } = chat.over;
+    const conv = await askUntil(ask, { prompt: this.#say.askHistory, signal }, (line) => {
+      if (line.trim() === "") return "all";
+      const userId = readUserId(line);
+      return userId === null ? { wrong: this.#say.badUserId } : `u:${userId}`;
+    });
+    if (conv === null) return;
+    chat.readBack.forget();
+    while (await chat.readBack.history(chat.chat.rooms.open(conv))) {
+      const line = await ask.ask(this.#say.askOlder, { signal });
+      if (line === null || line.trim() !== "") break;
+    }
+    chat.readBack.forget();
+  }
+
+  /** What was typed before the end is still said, as long as it is not hopeless. */
+  async #waitForUnsent(client: ChatClient): Promise<void> {
+    const { ask, clock } = this.#options;
+    if (client.unsent === 0 || client.state.kind === "ended") return;
+    ask.print(this.#say.waitingUnsent(client.unsent));
+    // A script may be the last to know; a person has it on disk, and sees so.
+    const waitMs = ask.scripted ? clientQuitWaitMs : screenQuitWaitMs;
+    await waitForUnsent(client, { clock, waitMs, isHopeful: () => true });
+  }
+
+  #unreachable(error: unknown): Talk {
+    const { ask, host, port } = this.#options;
+    ask.print(this.#say.unreachable(`${host}:${port}`, harmless((error as Error).message)));
     return failed(exitCodes.noConnection);
-  }
-  const left = await secondMenu(options, client, { view, over });
-  await waitForUnsent(options, client);
-  const isRefused = view.anyRefused || client.state.kind === "ended";
-  const isLate = client.unsent > 0;
-  client.logout();
-  return { left, code: isRefused ? exitCodes.refused : isLate ? exitCodes.late : exitCodes.done };
-}
-
-async function secondMenu(
-  { ask, texts }: MenusOptions,
-  client: ChatClient,
-  { view, over }: { view: ChatView; over: AbortController },
-): Promise<Left> {
-  while (client.state.kind !== "ended") {
-    const choice = await chooseFrom(ask, texts, texts.secondMenu, over.signal);
-    if (choice === null) return over.signal.aborted ? "back" : "quit";
-    if (choice === 1) await view.showUsers(client);
-    else if (choice === 2) {
-      if ((await view.run(client)) === "quit") return "quit";
-    } else if (choice === 3) await readBack({ ask, texts }, client, { view, over });
-    else return "quit";
-  }
-  return "back";
-}
-
-/** The message list: whose, then page after page, the newest first. */
-async function readBack(
-  { ask, texts }: { ask: Ask; texts: Texts },
-  client: ChatClient,
-  { view, over }: { view: ChatView; over: AbortController },
-): Promise<void> {
-  const { signal } = over;
-  const conv = await askUntil(ask, { prompt: texts.askHistory, signal }, (line) => {
-    if (line.trim() === "") return "all";
-    const userId = readUserId(line);
-    return userId === null ? { wrong: texts.badUserId } : `u:${userId}`;
-  });
-  if (conv === null) return;
-  view.forgetHistory();
-  while (await view.showHistory(client, conv)) {
-    const line = await ask.ask(texts.askOlder, { signal });
-    if (line === null || line.trim() !== "") break;
-  }
-  view.forgetHistory();
-}
-
-/** What was typed before the end is still said, as long as it is not hopeless. */
-async function waitForUnsent({ ask, texts, clock }: MenusOptions, client: ChatClient): Promise<void> {
-  if (client.unsent === 0 || client.state.kind === "ended") return;
-  ask.print(texts.waitingUnsent(client.unsent));
-  const endMs = clock.monotonicMs() + limits.clientQuitWaitMs;
-  while (client.unsent > 0 && clock.monotonicMs() < endMs) {
-    await new Promise<void>((resolve) => clock.after(limits.clientQuitLookMs, resolve));
   }
 }

@@ -4,10 +4,10 @@
  */
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import type { Ask, AskOptions } from "./ask.ts";
+import type { AskOptions, LineAsk } from "./ask.ts";
 
 /** Asks and tells by plain lines. */
-export class Pipe implements Ask {
+export class Pipe implements LineAsk {
   readonly #output: Writable;
   readonly #lines: AsyncIterator<string>;
   readonly #close: () => void;
@@ -35,12 +35,21 @@ export class Pipe implements Ask {
     return null;
   }
 
-  refresh(): void {
-    // Nothing is drawn twice.
+  async pasted(): Promise<string[]> {
+    return [];
+  }
+
+  ring(): void {
+    // Nobody is there.
   }
 
   print(text: string): void {
     this.#output.write(`${text}\n`);
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#close();
   }
 
   close(): void {

@@ -72,7 +72,7 @@ export function pendingRows(room: Room, pending: PendingMessage, context: RowsCo
   const why =
     fate.kind === "refused" ? texts.refused(codeTexts[fate.code] ?? harmless(fate.error)) : texts.unknownFate;
   const indent = Math.min(6, context.columns >> 2);
-  const words = { text: `${why} · ${texts.decide}`, style: palette.role("warning") };
+  const words = { text: `${why} · ${texts.decide.screen}`, style: palette.role("warning") };
   const said = wrapSpans([words], { columns: context.columns - indent, firstIndent: 0, indent: 0 });
   return [...rows, ...said.map((row) => [{ text: " ".repeat(indent), style: "" }, ...row])];
 }

@@ -20,7 +20,6 @@ export interface ScreenDialogOptions {
 
 /** Asks and tells on the full screen. */
 export class ScreenDialog implements Ask {
-  readonly scripted = false;
   readonly #options: ScreenDialogOptions;
   #editor = new InputEditor();
   readonly #said: string[] = [];

@@ -30,7 +30,7 @@ const zh = {
   digestHint: "Alt-A 去下一个未读",
   refused: (why: string) => `没有发出去：${why}`,
   unknownFate: "不知道是否存好；下次登录会用同一编号再发",
-  decide: "Alt-R 再发 · Alt-X 丢掉",
+  decide: { screen: "Alt-R 再发 · Alt-X 丢掉", lines: "/again 再发一次 · /drop 丢掉" },
   state: {
     connecting: "连接中",
     online: "已连接",
@@ -179,15 +179,22 @@ const zh = {
     commands: "命令",
     keys: "按键",
     marks: "自己的消息前面的记号",
-    keyLines: [
-      "回车 发送 · Alt-回车 或 Ctrl-J 换行 · Tab 补全",
-      "Alt-A 下一个未读 · Alt-↑ Alt-↓ 换会话 · Alt-1…9 直接去",
-      "PgUp PgDn 或滚轮 翻看 · Ctrl-Home 最早 · End 到底（输入为空时）",
-      "↑ ↓ 以前输入过的 · Ctrl-A Ctrl-E 行首行尾 · Alt-B Alt-F 按词移动",
-      "Ctrl-K Ctrl-U Ctrl-W Alt-D 剪掉 · Ctrl-Y 放回 · Ctrl-_ 撤销 · Ctrl-T 交换",
-      "Alt-R 被拒绝的再发 · Alt-X 丢掉 · Ctrl-L 重画 · Ctrl-Z 挂起 · Ctrl-C 清空，空时退出",
-      "Esc 关闭这一页，停止查找",
-    ],
+    keyLines: {
+      screen: [
+        "回车 发送 · Alt-回车 或 Ctrl-J 换行 · Tab 补全",
+        "Alt-A 下一个未读 · Alt-↑ Alt-↓ 换会话 · Alt-1…9 直接去",
+        "PgUp PgDn 或滚轮 翻看 · Ctrl-Home 最早 · End 到底（输入为空时）",
+        "↑ ↓ 以前输入过的 · Ctrl-A Ctrl-E 行首行尾 · Alt-B Alt-F 按词移动",
+        "Ctrl-K Ctrl-U Ctrl-W Alt-D 剪掉 · Ctrl-Y 放回 · Ctrl-_ 撤销 · Ctrl-T 交换",
+        "Alt-R 被拒绝的再发 · Alt-X 丢掉 · Ctrl-L 重画 · Ctrl-Z 挂起 · Ctrl-C 清空，空时退出",
+        "Esc 关闭这一页，停止查找",
+      ],
+      lines: [
+        "回车 发送，空行看连接、未确认和未读 · Ctrl-C 停止查找，否则退出 · Ctrl-D 退出",
+        "行内编辑由终端来做：退格 · Ctrl-W 删一词 · Ctrl-U 清空 · Ctrl-R 再看一遍正在输入的",
+        "Ctrl-S 停住屏幕，Ctrl-Q 继续 · Ctrl-Z 挂起，fg 回来",
+      ],
+    },
     sayLine: "直接输入就发给这个会话；以 / 开头的话写成 //……",
     markLines: [
       "…  在本机磁盘上等应答        ~  服务器存在内存里",
@@ -231,7 +238,10 @@ const en: ScreenTexts = {
   digestHint: "Alt-A goes to the next unread",
   refused: (why) => `not sent: ${why}`,
   unknownFate: "not known to be stored; the next log-in sends it again under the same number",
-  decide: "Alt-R sends it again · Alt-X drops it",
+  decide: {
+    screen: "Alt-R sends it again · Alt-X drops it",
+    lines: "/again sends it once more · /drop drops it",
+  },
   state: {
     connecting: "connecting",
     online: "connected",
@@ -381,15 +391,23 @@ const en: ScreenTexts = {
     commands: "Commands",
     keys: "Keys",
     marks: "Marks before your own messages",
-    keyLines: [
-      "Enter sends · Alt-Enter or Ctrl-J: new line · Tab completes",
-      "Alt-A: next unread · Alt-↑ Alt-↓: other conversation · Alt-1…9: that one",
-      "PgUp PgDn or the wheel scroll · Ctrl-Home: the oldest · End: down (input empty)",
-      "↑ ↓: what was typed before · Ctrl-A Ctrl-E: ends of the line · Alt-B Alt-F: by word",
-      "Ctrl-K Ctrl-U Ctrl-W Alt-D cut · Ctrl-Y puts back · Ctrl-_ undoes · Ctrl-T swaps",
-      "Alt-R: refused ones again · Alt-X: drop them · Ctrl-L redraws · Ctrl-Z suspends",
-      "Ctrl-C empties the line, and quits when it is empty · Esc closes this page, stops a search",
-    ],
+    keyLines: {
+      screen: [
+        "Enter sends · Alt-Enter or Ctrl-J: new line · Tab completes",
+        "Alt-A: next unread · Alt-↑ Alt-↓: other conversation · Alt-1…9: that one",
+        "PgUp PgDn or the wheel scroll · Ctrl-Home: the oldest · End: down (input empty)",
+        "↑ ↓: what was typed before · Ctrl-A Ctrl-E: ends of the line · Alt-B Alt-F: by word",
+        "Ctrl-K Ctrl-U Ctrl-W Alt-D cut · Ctrl-Y puts back · Ctrl-_ undoes · Ctrl-T swaps",
+        "Alt-R: refused ones again · Alt-X: drop them · Ctrl-L redraws · Ctrl-Z suspends",
+        "Ctrl-C empties the line, and quits when it is empty · Esc closes this page, stops a search",
+      ],
+      lines: [
+        "Enter sends; an empty line tells the link, what is unsent and what is unread",
+        "Ctrl-C stops a search, else quits · Ctrl-D quits",
+        "The terminal edits the line: Backspace · Ctrl-W a word · Ctrl-U all · Ctrl-R shows it again",
+        "Ctrl-S holds the screen, Ctrl-Q goes on · Ctrl-Z suspends, fg comes back",
+      ],
+    },
     sayLine: "Just type, and it goes to this conversation; what begins with / is typed as //…",
     markLines: [
       "…  on this disk, not answered    ~  stored in the server's memory",

@@ -77,8 +77,8 @@ export async function newPassword(target: ScriptTarget): Promise<string> {
 }
 
 async function ask(target: ScriptTarget): Promise<string> {
-  const { texts, userId } = target;
-  const password = await askPassword(texts.askPassword(`${userId}@${addressOf(target)}`));
+  const { texts, userId, lang } = target;
+  const password = await askPassword(texts.askPassword(`${userId}@${addressOf(target)}`), lang);
   if (password === null) throw new ScriptError(exitCodes.usage, texts.noPassword);
   return password;
 }

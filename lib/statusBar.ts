@@ -77,7 +77,11 @@ function partsOf(status: Status, texts: ScreenTexts, state: ScreenTexts["state"]
   ];
 }
 
-function linkText({ link, offlineMs, nextTryMs }: Status, state: ScreenTexts["state"]): string {
+/** The state of the link, as a person wants it told. */
+export function linkText(
+  { link, offlineMs, nextTryMs }: Pick<Status, "link" | "offlineMs" | "nextTryMs">,
+  state: ScreenTexts["state"],
+): string {
   const seconds = (ms: number): number => Math.max(0, Math.ceil(ms / 1000));
   switch (link.kind) {
     case "idle":

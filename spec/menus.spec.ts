@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parseClientArgs } from "../lib/clientFlags.ts";
+import { commandLines } from "../lib/commands.ts";
 import { type Lang, type Texts, langOf, texts } from "../lib/lang.ts";
+import { screenTexts } from "../lib/screenTexts.ts";
 import { Gate } from "./helpers/gate.ts";
 import { PipedClient } from "./helpers/pipedClient.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
@@ -49,6 +51,8 @@ async function loggedIn(userId: number, lang: Lang, port = server.port): Promise
 
 for (const lang of languages) {
   const say = texts[lang];
+  const words = screenTexts[lang];
+  const prompt = `${words.everyone}> `;
   const base = lang === "zh" ? 1_000 : 2_000;
 
   test(`[C-1] [C-6] registration and log-in in ${lang}: a mistake gets one sentence and the question again`, async () => {
@@ -94,7 +98,7 @@ for (const lang of languages) {
     await menuShown(client, say.secondMenu, say);
     await asked(say.choose(4), ["5", "/quit", ""], (given) => say.notAChoice(given, 4));
     client.say("1");
-    await client.shows(say.onlineOne(base, "小海"));
+    await client.shows(words.users.title(1), `  小海(${base})\n`);
     client.say("4");
     await client.shows(say.bye);
     assert.equal(await client.exits(), 0);
@@ -111,7 +115,7 @@ for (const lang of languages) {
       assert.equal(data.content, content);
     };
     client.say("2");
-    await client.shows(say.chatHint, say.chatPrompt);
+    await client.shows(say.chatHint, prompt);
     client.say("hello everyone");
     await heard("hello everyone");
     await client.shows(`] ${say.me}: hello everyone`);
@@ -121,32 +125,37 @@ for (const lang of languages) {
     client.say(`/msg ${listenerId}   你好  there`);
     await heard("你好  there");
     await client.shows(`] ${say.me}: ${say.privateTo(`user${listenerId}(${listenerId})`)}你好  there`);
+    // No line of a script goes to another conversation because a text was empty.
     for (const given of ["/msg", "/msg x hi", `/msg ${listenerId}`, `/msg ${listenerId}  `, "/msg 0 hi"]) {
       client.say(given);
-      await client.shows(`${say.msgUsage}\n`);
+      await client.shows(`${words.commands.usage(words.about.msg[0] ?? "")}\n`);
     }
     client.say("/msg 999999 anybody?");
     await client.shows(`! ${say.refused(say.codes[404] ?? "?", `${say.privateTo("999999")}anybody?`)}`);
     for (const given of ["/foo bar", "/\u0007", "/ users", "/USERS"]) {
       client.say(given);
-      await client.shows(`${say.unknownCommand((given.split(" ")[0] ?? "").replace("\u0007", "^G"))}\n`);
+      await client.shows(`${words.commands.unknown((given.split(" ")[0] ?? "").replace("\u0007", "^G"))}\n`);
     }
     client.say("", "   ", "x".repeat(5_000));
-    await client.shows(say.emptyLine, say.emptyLine, say.tooLong(5_000, 4_000));
+    await client.shows(
+      words.commands.emptyMessage,
+      words.commands.emptyMessage,
+      words.commands.tooLong(5_000, 4_000),
+    );
     other.say("SmsMes", { content: "good\nmorning\u001b[2J", mid: "1" });
     await client.shows(`] user${listenerId}(${listenerId}): good\n    morning^[[2J\n`);
     other.say("SmsMes", { conv: `u:${userId}`, content: "psst", mid: "2" });
     await client.shows(`] ${say.privateMark}user${listenerId}(${listenerId}): psst\n`);
     client.say("/users");
     await client.shows(
-      say.onlineList(2),
-      say.onlineOne(userId, `user${userId}`),
-      say.onlineOne(listenerId, `user${listenerId}`),
+      words.users.title(2),
+      `  user${userId}(${userId})\n`,
+      `  user${listenerId}(${listenerId})\n`,
     );
     client.say("/help");
-    await client.shows(say.help.join("\n"));
+    await client.shows(words.help.sayLine, ...commandLines(words, "lines"), ...words.help.markLines);
     client.say("/history nobody");
-    await client.shows(say.historyUsage);
+    await client.shows(words.commands.usage(words.about.history[0] ?? ""));
     const fence = await newUser(server.port, base + 3);
     await client.shows(`* ${say.cameOnline(`user${base + 3}(${base + 3})`)}`);
     fence.say("LogoutMes", {});
@@ -158,15 +167,15 @@ for (const lang of languages) {
     }
     await client.shows("line 24.");
     client.say(`/history ${listenerId}`);
-    await client.shows("line 5.", "line 24.", say.chatPrompt);
+    await client.shows("line 5.", "line 24.", prompt);
     assert.ok(!client.unread.includes("line"), "one page");
     // Another command in between: from the newest again.
     client.say("/help", `/history ${listenerId}`);
-    await client.shows(say.help.join("\n"), "line 5.", "line 24.", say.chatPrompt);
+    await client.shows(words.help.sayLine, "line 5.", "line 24.", prompt);
     client.say(`/history ${listenerId}`);
     await client.shows(say.historyStart, "你好  there", "psst", "line 0.", "line 4.");
     client.say("/users");
-    await client.shows(say.onlineList(2));
+    await client.shows(words.users.title(2));
     assert.ok(!client.unread.includes("line"), "the second page ends where the first began");
     client.say("/back");
     await menuShown(client, say.secondMenu, say);
@@ -310,14 +319,14 @@ test("[C-5] a lost link is said, what is typed meanwhile is sent when it is back
   const listener = await newUser(server.port, 5_001);
   const client = await loggedIn(5_000, "en", gate.port);
   client.say("2");
-  await client.shows(say.chatPrompt);
+  await client.shows("everyone> ");
   gate.refuse();
   gate.cut();
   await client.shows("* Connection lost (");
   client.say("while away");
-  await client.shows(say.offlinePrompt(1));
+  await client.shows("1 unsent) everyone> ");
   client.say("/users");
-  await client.shows(say.notConnected);
+  await client.shows(screenTexts.en.commands.notConnected);
   await gate.accept();
   await client.shows("* Connected again (after ", `] ${say.me}: while away`);
   const { data } = await listener.next("SmsMes", ({ userId }) => userId === 5_000);
@@ -350,7 +359,7 @@ test("[C-1] unread messages are told at log-in, then shown; two clients of one p
   for (const client of both) {
     await client.shows(`  ${say.unread("user6001(6001)", 2)}`, "waiting 1", "waiting 2");
     client.say("2");
-    await client.shows(say.chatPrompt);
+    await client.shows("everyone> ");
   }
   const [one, two] = both;
   one?.say("from one to the other");

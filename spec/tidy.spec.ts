@@ -76,7 +76,17 @@ const layers: Record<string, string[]> = {
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
     ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags", "accounts"],
-    ...["displayText", "lineEditor", "ask", "terminal", "pipe", "menus", "chatView"],
+    ...[
+      "displayText",
+      "ask",
+      "pipe",
+      "ttyEcho",
+      "plainOutput",
+      "plainTerminal",
+      "plainLines",
+      "presenceFold",
+    ],
+    ...["ownWords", "pasteQuestion", "readBack", "plainChat", "menus"],
     ...["scriptTexts", "scriptFlags", "scriptErrors", "scriptLogin", "passwordFile", "within", "inputLines"],
     ...["lineWriter", "messageLine", "sendScript", "tail", "tailCursor", "tailScript", "historyScript"],
     ...["usersScript", "registerScript", "scripts", "askPerson", "settings", "readMarks", "palette"],
@@ -118,7 +128,7 @@ const confined: Record<string, string[]> = {
   "node:http": ["operatorPort"],
   "node:cluster": ["worker", "workers"],
   "prom-client": ["metrics"],
-  "node:child_process": ["redisServer"],
+  "node:child_process": ["redisServer", "ttyEcho"],
   "@node-rs/argon2": ["password"],
   "get-east-asian-width": ["displayText"],
 };
