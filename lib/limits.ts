@@ -83,6 +83,8 @@ export const presenceSlowRetryMs = 500;
 export const presenceMoveMs = 1_000;
 export const presenceLogMaxChanges = 200_000;
 export const presenceSnapshotStaleMax = 64;
+/** An encoded list is good until a quarter of it has changed. */
+export const presenceSnapshotChangesDivisor = 4;
 export const presenceFanoutMaxUsers = 20_000;
 export const sharedBatchesMax = 32;
 export const readRetryMs = 250;

@@ -22,13 +22,23 @@ export interface Changes {
   offline: number[];
 }
 
+/** Frames of everybody at one time, and of what has changed from then up to `index`: all but the last of a snapshot. */
+interface Snapshot {
+  base: Buffer;
+  recent: Buffer;
+  changes: number;
+  index: number;
+}
+
+const nothing = Buffer.alloc(0);
+
 /** The list and its log of changes. */
 export class OnlineList {
   readonly #names = new Map<number, string>();
   #log: Change[] = [];
   /** Index of the first change that `#log` still holds. */
   #logStart = 0;
-  #snapshot: { frames: Buffer; index: number } | null = null;
+  #snapshot: Snapshot | null = null;
   #sorted: number[] | null = null;
 
   /** How many are online. */
@@ -83,38 +93,65 @@ export class OnlineList {
 
   /** The changes from `index` to `end`: who came and left again is in neither list. */
   since(index: number, end: number = this.end): Changes {
+    const { came, offline } = this.#netted(index, end);
+    const isNothing = came.length + offline.length === 0;
+    const frames = isNothing ? nothing : this.#framesOf(came, offline, false);
+    return { frames, online: came.map(({ userId }) => userId), offline };
+  }
+
+  /**
+   * Everybody who is online, as Buffers to be written one after the other: one frame, or a list that was encoded before
+   * and what has changed since. Neither joined nor encoded anew for each log-in, or each window of them.
+   */
+  snapshot(): Buffer[] {
+    if (this.total <= limits.presenceFrameMaxUsers) return [this.#framesOf(this.#people(), [], false)];
+    if (this.#snapshot && this.end - this.#snapshot.index > limits.presenceSnapshotStaleMax) {
+      this.#extendSnapshot(this.end);
+    }
+    this.#snapshot ??= {
+      base: this.#framesOf(this.#people(), [], true),
+      recent: nothing,
+      changes: 0,
+      index: this.end,
+    };
+    const { base, recent, index } = this.#snapshot;
+    const since = this.since(index).frames;
+    // The last frame says that it is the last, whether anything has changed or not.
+    return [base, recent, since.length > 0 ? since : this.#framesOf([], [], false)];
+  }
+
+  /** Forgets the changes below `index`: everybody was told. */
+  forget(index: number): void {
+    this.#extendSnapshot(index);
+    this.#log.splice(0, index - this.#logStart);
+    this.#logStart = index;
+  }
+
+  /** Takes the changes below `index` into the snapshot; one that has changed too much is dropped. */
+  #extendSnapshot(index: number): void {
+    const snapshot = this.#snapshot;
+    if (!snapshot || snapshot.index >= index) return;
+    snapshot.changes += index - snapshot.index;
+    if (snapshot.changes > this.total / limits.presenceSnapshotChangesDivisor) {
+      this.#snapshot = null;
+      return;
+    }
+    const { came, offline } = this.#netted(snapshot.index, index);
+    if (came.length + offline.length > 0) {
+      snapshot.recent = Buffer.concat([snapshot.recent, this.#framesOf(came, offline, true)]);
+    }
+    snapshot.index = index;
+  }
+
+  #netted(index: number, end: number): { came: Change[]; offline: number[] } {
     const net = new Map<number, Change>();
     for (const change of this.#log.slice(index - this.#logStart, end - this.#logStart)) {
       // Changes of one user alternate, so a second one undoes the first.
       if (!net.delete(change.userId)) net.set(change.userId, change);
     }
-    const came = [...net.values()].filter((change) => change.online);
-    const offline = [...net.values()].filter((change) => !change.online).map(({ userId }) => userId);
-    const frames = net.size === 0 ? Buffer.alloc(0) : this.#framesOf(came, offline, false);
-    return { frames, online: came.map(({ userId }) => userId), offline };
-  }
-
-  /** Everybody who is online: one frame, or one cached Buffer and what has changed since it was made. */
-  snapshot(): Buffer {
-    if (this.total <= limits.presenceFrameMaxUsers) return this.#framesOf(this.#people(), [], false);
-    const { frames, index } = this.#freshSnapshot();
-    const since = this.since(index);
-    // The last frame says that it is the last, whether anything has changed or not.
-    return Buffer.concat([frames, since.frames.length > 0 ? since.frames : this.#framesOf([], [], false)]);
-  }
-
-  /** Forgets the changes below `index`: everybody was told. */
-  forget(index: number): void {
-    this.#log.splice(0, index - this.#logStart);
-    this.#logStart = index;
-  }
-
-  #freshSnapshot(): { frames: Buffer; index: number } {
-    const cached = this.#snapshot;
-    const usable =
-      cached && cached.index >= this.#logStart && this.end - cached.index <= limits.presenceSnapshotStaleMax;
-    if (usable) return cached;
-    return (this.#snapshot = { frames: this.#framesOf(this.#people(), [], true), index: this.end });
+    const changes = [...net.values()];
+    const offline = changes.filter(({ online }) => !online).map(({ userId }) => userId);
+    return { came: changes.filter(({ online }) => online), offline };
   }
 
   #people(): Person[] {

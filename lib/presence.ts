@@ -104,7 +104,8 @@ export class PresenceBoard implements Presence {
   start(session: Session): void {
     if (!session.presence || session.closed) return;
     this.#told.set(session, this.#list.end);
-    if (!session.legacy) session.output.write(this.#list.snapshot());
+    if (session.legacy) return;
+    for (const frames of this.#list.snapshot()) if (frames.length > 0) session.output.write(frames);
   }
 
   page(after: number, count: number): { users: { userId: number; userName: string }[]; more: boolean } {
