@@ -11,18 +11,22 @@ export class Arrival {
   #sinceMs: number | null = null;
   #emptied = true;
   #resumedMs = -Infinity;
-  #readMs = -Infinity;
+  #readMs: number;
   /** What is read after `#markBytes` reach what kernels can hold came after `#markMs`. */
   #markMs = 0;
   #markBytes = 0;
+  #isPaused = false;
+
+  /** `readMs`: when it was read last. */
+  constructor(readMs = -Infinity) {
+    this.#readMs = readMs;
+  }
 
   /** A chunk was read: when it came, at the earliest. */
   read(bytes: number, nowMs: number): number {
     // Right after a pause the other side is only beginning to refill what was read.
     const isSettled = nowMs - this.#resumedMs >= arrivalSettleMs;
-    // What waits is read at once, unless the process itself was held up: where nothing was for long, nothing waited.
-    const isQuiet = nowMs - Math.max(this.#resumedMs, this.#readMs) >= arrivalQuietMs;
-    if (isQuiet || (isSettled && this.#emptied)) this.forget();
+    if (this.#isQuiet(nowMs) || (isSettled && this.#emptied)) this.forget();
     this.#readMs = nowMs;
     const cameMs = this.#sinceMs ?? nowMs;
     // A read that was cut short has left nothing behind.
@@ -33,18 +37,30 @@ export class Arrival {
 
   /** Nothing is read from now on. */
   paused(nowMs: number): void {
+    this.#isPaused = true;
     this.#emptied = false;
     this.#wait(nowMs, 0);
   }
 
   /** It is read again. */
   resumed(nowMs: number): void {
+    this.#isPaused = false;
     this.#resumedMs = nowMs;
+  }
+
+  /** Whether it has been read for so long without a word that nothing can wait: a new one would say the same. */
+  isOver(nowMs: number): boolean {
+    return !this.#isPaused && this.#isQuiet(nowMs);
   }
 
   /** What waits did not wait for us. */
   forget(): void {
     this.#sinceMs = null;
+  }
+
+  /** What waits is read at once, unless the process itself was held up: where nothing was for long, nothing waited. */
+  #isQuiet(nowMs: number): boolean {
+    return nowMs - Math.max(this.#resumedMs, this.#readMs) >= arrivalQuietMs;
   }
 
   #wait(nowMs: number, bytes: number): void {

@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   online: () => Iterable<number>;
   /** A legacy reader has a message safely. */
   settled: (userId: number, conv: StoredConv, id: MessageId) => void;
+  /** Its socket has gone; for its owner. */
+  gone: (connection: Connection) => void;
 }
 
 /** A request that was begun; its answer waits for those before it. */
@@ -44,6 +46,12 @@ interface Pending {
 
 const nothing = Buffer.alloc(0);
 
+/** Where a socket keeps its connection. */
+const owner = Symbol("connection");
+interface OwnedSocket extends Socket {
+  [owner]: Connection;
+}
+
 /** One socket, from its accept to its end. */
 export class Connection implements Peer {
   readonly address: string;
@@ -56,7 +64,8 @@ export class Connection implements Peer {
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #alone = false;
-  readonly #arrival = new Arrival();
+  /** Null where nothing waits: idle sessions have none. */
+  #arrival: Arrival | null = null;
   /** The other side does not take its answers: what it asks meanwhile waits for it, not for us. */
   #behind = false;
   #state: "open" | "ending" | "closed" = "open";
@@ -64,7 +73,7 @@ export class Connection implements Peer {
   #heardAll = false;
   #closeReason = "";
   #pacer: LegacyPacer | null = null;
-  #drainCallbacks: (() => void)[] = [];
+  #drainCallbacks: (() => void)[] | null = null;
   readonly #openedMs: number;
   /** What registrations and log-ins have waited for us. */
   #loginWorkMs = 0;
@@ -75,6 +84,28 @@ export class Connection implements Peer {
   #progressBytes = 0;
   #progressMs: number;
 
+  /** What every socket calls; `this` is the socket. */
+  static readonly #listeners = {
+    data(this: OwnedSocket, chunk: Buffer): void {
+      const connection = this[owner];
+      connection.#guard(() => connection.#onData(chunk));
+    },
+    end(this: OwnedSocket): void {
+      const connection = this[owner];
+      connection.#guard(() => connection.#onEnd());
+    },
+    drain(this: OwnedSocket): void {
+      const connection = this[owner];
+      connection.#guard(() => connection.#onDrain());
+    },
+    error(this: OwnedSocket, error: Error): void {
+      this[owner].#closeReason ||= reasonOf(error);
+    },
+    close(this: OwnedSocket): void {
+      this[owner].#onClose();
+    },
+  };
+
   /** `address` is the client's, wherever the socket itself comes from. */
   constructor(socket: Socket, address: string, options: ConnectionOptions) {
     this.#socket = socket;
@@ -83,16 +114,9 @@ export class Connection implements Peer {
     this.arrivedMs = this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, limits.keepAliveDelayMs);
-    socket.on("data", (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
-    socket.on("end", () => this.#guard(() => this.#onEnd()));
-    socket.on("drain", () => this.#guard(() => this.#onDrain()));
-    socket.on("error", (error) => (this.#closeReason ||= reasonOf(error)));
-    socket.on("close", () => this.#onClose());
-  }
-
-  /** Called back when the socket has gone; for its owner. */
-  onGone(callback: () => void): void {
-    this.#socket.on("close", callback);
+    // The same listeners on every socket, which finds its connection: closures of its own are half a KB of a session.
+    (socket as OwnedSocket)[owner] = this;
+    for (const [event, listener] of Object.entries(Connection.#listeners)) socket.on(event, listener);
   }
 
   get gone(): boolean {
@@ -115,7 +139,7 @@ export class Connection implements Peer {
 
   whenDrained(callback: () => void): void {
     if (this.#state === "closed" || this.#socket.writableLength === 0) callback();
-    else this.#drainCallbacks.push(callback);
+    else (this.#drainCallbacks ??= []).push(callback);
   }
 
   close(reason: string): void {
@@ -150,6 +174,7 @@ export class Connection implements Peer {
   /** Deadlines ([F-7], [K-2], [D-6]); `nowMs` is monotonic. */
   check(nowMs: number): void {
     this.#guard(() => {
+      if (this.#arrival?.isOver(nowMs)) this.#arrival = null;
       const overdue = this.#overdue(nowMs);
       if (this.#state === "ending") {
         if (nowMs - this.#endingMs >= limits.closeFlushDeadlineMs) this.#socket.destroy();
@@ -201,7 +226,9 @@ export class Connection implements Peer {
     const nowMs = this.#options.clock.monotonicMs();
     this.#options.meter.bytesReceived += chunk.length;
     this.#heardMs = nowMs;
-    this.arrivedMs = this.#arrival.read(chunk.length, nowMs);
+    const isCut = chunk.length >= limits.socketReadBytes;
+    if (isCut) this.#arrival ??= new Arrival(nowMs);
+    this.arrivedMs = this.#arrival?.read(chunk.length, nowMs) ?? nowMs;
     this.#decoder.push(chunk);
     this.#work();
   }
@@ -225,7 +252,7 @@ export class Connection implements Peer {
     if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
       if (hasRoom) {
         this.#socket.resume();
-        this.#arrival.resumed(this.#options.clock.monotonicMs());
+        this.#arrival?.resumed(this.#options.clock.monotonicMs());
       } else this.#socket.pause();
     }
     const started = hasRoom && this.#decoder.heldBytes > 0;
@@ -249,13 +276,13 @@ export class Connection implements Peer {
   /** Nothing more is read for now: what that means for when the bytes that come meanwhile are due ([S-7]). */
   #noteWhy(): void {
     if (this.#isBacklogged()) this.#behind = true;
-    this.#arrival.paused(this.#options.clock.monotonicMs());
+    (this.#arrival ??= new Arrival(this.#heardMs)).paused(this.#options.clock.monotonicMs());
   }
 
   /** What waited did not wait for us: its time begins now. */
   #arrivesNow(): void {
     this.arrivedMs = this.#options.clock.monotonicMs();
-    this.#arrival.forget();
+    this.#arrival?.forget();
   }
 
   #begin(payload: Buffer): void {
@@ -379,8 +406,8 @@ export class Connection implements Peer {
 
   #callDrained(): void {
     const callbacks = this.#drainCallbacks;
-    this.#drainCallbacks = [];
-    for (const callback of callbacks) callback();
+    this.#drainCallbacks = null;
+    for (const callback of callbacks ?? []) callback();
   }
 
   #onClose(): void {
@@ -388,6 +415,7 @@ export class Connection implements Peer {
     this.#guard(() => this.#leave());
     this.#pacer?.ended(false);
     this.#callDrained();
+    this.#options.gone(this);
   }
 
   #leave(): void {

@@ -14,7 +14,7 @@ import { Proxied, type TrustedProxies } from "./proxied.ts";
 import type { Session } from "./session.ts";
 import { WakeTime } from "./wakeTime.ts";
 
-export interface ListenerOptions extends Omit<ConnectionOptions, "wakeTime"> {
+export interface ListenerOptions extends Omit<ConnectionOptions, "wakeTime" | "gone"> {
   /** Whose connections begin with a PROXY header. */
   proxies: TrustedProxies;
 }
@@ -32,7 +32,11 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#wakeTime = new WakeTime(options.clock);
-    this.#ofConnections = { ...options, wakeTime: this.#wakeTime };
+    this.#ofConnections = {
+      ...options,
+      wakeTime: this.#wakeTime,
+      gone: (connection) => this.#connections.delete(connection),
+    };
     // allowHalfOpen: a client that ends its side still gets the answers to what it asked.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       options.meter.connectionsOpened++;
@@ -72,9 +76,7 @@ export class Listener {
   }
 
   #connect(socket: Socket, address: string): void {
-    const connection = new Connection(socket, address, this.#ofConnections);
-    this.#connections.add(connection);
-    connection.onGone(() => this.#connections.delete(connection));
+    this.#connections.add(new Connection(socket, address, this.#ofConnections));
   }
 
   #expectHeader(socket: Socket): void {
