@@ -15,6 +15,7 @@ import type { Meter } from "./meter.ts";
 import { PrivateSweep } from "./privateSweep.ts";
 import { Replay } from "./replay.ts";
 import type { ConvState, Reader, Reading, Session } from "./session.ts";
+import { SessionsByUser } from "./sessionsByUser.ts";
 import type { Entry, SmsDao } from "./smsDao.ts";
 import { Standing } from "./standing.ts";
 import { Turns } from "./turns.ts";
@@ -61,7 +62,7 @@ export class Follow implements Reading {
   readonly #followed = new Map<StoredConv, Followed>();
   readonly #joining = new Map<Session, Joining>();
   /** Sessions on this node by user, from `prepare` on. */
-  readonly #sessions = new Map<number, Set<Session>>();
+  readonly #sessions = new SessionsByUser();
   readonly #all: Followed;
   readonly #standing: Standing;
   readonly #sweep: PrivateSweep;
@@ -81,7 +82,7 @@ export class Follow implements Reading {
     this.#sweep = new PrivateSweep({
       smsDao,
       clock,
-      users: () => this.#sessions.keys(),
+      users: () => this.#sessions.users(),
       looked: (conv) => this.#swept(conv),
     });
     this.#all = this.#follow(allConv, zeroId);
@@ -141,7 +142,7 @@ export class Follow implements Reading {
 
   #rangForAll(conv: StoredConv): void {
     for (const user of new Set(participantsOf(conv) ?? [])) {
-      for (const session of this.#sessions.get(user) ?? []) this.#rangFor(session, conv);
+      for (const session of this.#sessions.of(user)) this.#rangFor(session, conv);
     }
   }
 
@@ -156,8 +157,7 @@ export class Follow implements Reading {
   async prepare(session: Session): Promise<ConvState[]> {
     const joining: Joining = { starts: [], rung: new Set() };
     this.#joining.set(session, joining);
-    const sessions = this.#sessions.get(session.userId) ?? new Set<Session>();
-    this.#sessions.set(session.userId, sessions.add(session));
+    this.#sessions.add(session);
     const stands = await this.#standing.of(session);
     for (const { conv, head, cursor, beyond } of stands) {
       const position = session.replay === "none" ? head : cursor;
@@ -182,8 +182,7 @@ export class Follow implements Reading {
   stop(session: Session): void {
     session.closed = true;
     this.#joining.delete(session);
-    const sessions = this.#sessions.get(session.userId);
-    if (sessions?.delete(session) && sessions.size === 0) this.#sessions.delete(session.userId);
+    this.#sessions.delete(session);
     for (const reader of session.readers.values()) {
       this.#passOwn(reader);
       const followed = this.#followed.get(reader.conv);

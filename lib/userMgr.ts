@@ -13,6 +13,7 @@ import type { LoginDao } from "./loginDao.ts";
 import { encodeServer } from "./message.ts";
 import type { Meter } from "./meter.ts";
 import type { Presence, Reading, Session } from "./session.ts";
+import { SessionsByUser } from "./sessionsByUser.ts";
 
 export interface UserMgrOptions {
   loginDao: Pick<LoginDao, "claim" | "newest">;
@@ -37,7 +38,7 @@ export class UserMgr {
   readonly #meter: Meter;
   /** Sessions that ask for their number, and the highest one that was heard of for their device meanwhile. */
   readonly #claiming = new Map<Session, number>();
-  readonly #sessions = new Map<number, Set<Session>>();
+  readonly #sessions = new SessionsByUser();
   #count = 0;
 
   constructor({ loginDao, doorbell, reading, presence, lastSeen, clock, journal, meter }: UserMgrOptions) {
@@ -58,12 +59,12 @@ export class UserMgr {
 
   /** The sessions of one user on this node. */
   sessionsOf(userId: number): Iterable<Session> {
-    return this.#sessions.get(userId) ?? [];
+    return this.#sessions.of(userId);
   }
 
   /** All sessions on this node. */
-  *all(): Iterable<Session> {
-    for (const sessions of this.#sessions.values()) yield* sessions;
+  all(): Iterable<Session> {
+    return this.#sessions.all();
   }
 
   /**
@@ -82,9 +83,8 @@ export class UserMgr {
 
   /** The session is logged in: older ones of its device on this node go. */
   add(session: Session): void {
-    const sessions = this.#sessions.get(session.userId) ?? new Set<Session>();
     // Added before the older one goes: the user does not leave the list in between.
-    this.#sessions.set(session.userId, sessions.add(session));
+    this.#sessions.add(session);
     this.#count++;
     this.#meter.sessionsOpened++;
     this.#presence.came(session);
@@ -112,8 +112,10 @@ export class UserMgr {
   /** Other nodes may not have been heard: asks which log-in of each device is the newest. */
   async missed(): Promise<void> {
     let inSlice = 0;
-    for (const [userId, sessions] of [...this.#sessions]) {
-      const devices = [...sessions].filter(({ legacy }) => legacy === null).map(({ device }) => device);
+    for (const userId of [...this.#sessions.users()]) {
+      const devices = [...this.sessionsOf(userId)]
+        .filter(({ legacy }) => legacy === null)
+        .map(({ device }) => device);
       if (devices.length === 0) continue;
       try {
         const newest = await this.#loginDao.newest(userId, devices);
@@ -145,9 +147,7 @@ export class UserMgr {
   remove(session: Session, reason: string, moved = false): void {
     if (session.closed) return;
     session.closed = true;
-    const sessions = this.#sessions.get(session.userId);
-    if (!sessions?.delete(session)) return;
-    if (sessions.size === 0) this.#sessions.delete(session.userId);
+    if (!this.#sessions.delete(session)) return;
     this.#count--;
     this.#reading.stop(session);
     this.#presence.left(session, moved);

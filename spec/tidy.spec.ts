@@ -41,6 +41,7 @@ const layers: Record<string, string[]> = {
       "password",
       "rate",
       "session",
+      "sessionsByUser",
       "delivered",
       "appender",
       "userMgr",
