@@ -55,6 +55,34 @@ test("[R-10] on a Cluster everything works as on one Redis, across servers", asy
   bob.destroy();
 });
 
+test("[R-12] [R-11] [S-7] slots that move while people talk and replicas are waited for: what was answered is there, once, in order", async () => {
+  const server = await startSpecServer({ redis: cluster, durability: { grade: "replica", replicas: 1 } });
+  const [alice, bob] = [await newUser(server.port, 151), await newUser(server.port, 152)];
+  const talkers = [new Talker(alice, "all", "a"), new Talker(alice, "u:152", "p")];
+  const said = (): number => Math.min(...talkers.map(({ lines }) => lines.length));
+  await until("some lines", () => said() > 5);
+  for (const key of ["{c:all}:log", "{u:152}:cursors", "{c:dm:151:152}:log", "users"]) await moveSlot(key);
+  const then = said();
+  await until("lines after it", () => said() > then + 5, 20_000);
+  for (const talker of talkers) {
+    await talker.end();
+    assert.ok(talker.longestMs < 5000, `answered after ${talker.longestMs} ms`);
+  }
+  const [a, p] = talkers.map(({ contents }) => contents) as [string[], string[]];
+  await bob.hears("the last ones", () => [a, p].every((lines) => heardFrom(bob, 151).includes(lines.at(-1))));
+  const heardIn = (conv: string): unknown[] =>
+    bob
+      .all("SmsMes")
+      .filter((sms) => sms.conv === conv && sms.userId === 151)
+      .map(({ content }) => content);
+  assert.deepEqual(heardIn("all"), a);
+  assert.deepEqual(heardIn("u:151"), p);
+  assert.deepEqual(bob.all("GapMes"), []);
+  alice.destroy();
+  bob.destroy();
+  await server.close();
+});
+
 test("[R-10] [S-7] [D-9] slots that move while people talk: ASK, MOVED and TRYAGAIN are followed or waited out, doorbells move along", async () => {
   const [alice, bob] = [await newUser(one.port, 101), await newUser(other.port, 102)];
   const talkers = [new Talker(alice, "all", "a"), new Talker(alice, "u:102", "p")];
@@ -171,6 +199,8 @@ test("[S-7] [R-12] CLUSTERDOWN: with a master and its replica gone nothing is st
     assert.equal((await alice.ask("SmsMes", { conv, content: "x", mid: conv }, "SmsResMes")).code, 503);
     assert.ok(performance.now() - startMs < 5000, `answered after ${performance.now() - startMs} ms`);
   }
+  const rests = cluster.members.filter((member) => !gone.includes(member));
+  assert.ok((await errorsOf(...rests)).has("CLUSTERDOWN"), "it was met");
   await Promise.all(gone.map((member) => member.start()));
   await cluster.settled();
   for (const conv of ["all", "u:302"]) await sendUntilStored(alice, { conv, content: "x", mid: conv });

@@ -191,7 +191,11 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     await worksAgain(town);
   });
 
-  test("[S-7] [A-4] [P-7] [H-1] a Redis that became a replica: 503, no storm of new connections, and back", async () => {
+  /** Whether Redis has answered so, in this life. */
+  const hasSaid = async ({ client }: SpecRedis, name: string): Promise<boolean> =>
+    (await client.info("errorstats")).includes(`errorstat_${name}:`);
+
+  test("[S-7] [A-4] [P-7] [H-1] READONLY, a Redis that became a replica: 503, no storm of new connections, and back", async () => {
     const { redis, server } = await own();
     const town = await people(server);
     const connections = async (): Promise<number> =>
@@ -204,11 +208,12 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     await until("two seconds", () => performance.now() - startMs > 2000);
     const made = (await connections()) - before;
     assert.ok(made <= 10, `${made} connections in ${performance.now() - startMs} ms`);
+    assert.ok(await hasSaid(redis, "READONLY"), "it was met");
     await redis.client.replicaof("NO", "ONE");
     await worksAgain(town);
   });
 
-  test("[S-7] [A-4] [D-9] a Redis that loads for seconds: 503 meanwhile, and everything within 2 s after", async () => {
+  test("[S-7] [A-4] [D-9] a Redis that loads for seconds after its start: 503 meanwhile, and everything within 2 s after", async () => {
     const { redis, server } = await own();
     const town = await people(server);
     const filler = redis.client.pipeline();
@@ -224,6 +229,29 @@ describe("trouble of Redis", { concurrency: 4 }, () => {
     assert.equal(await codeOf(port, "LoginMes", { userId: 2, userPwd: "pw2", v: 2, device: "other" }), 503);
     const loaded = await starting;
     ends.push(() => loaded.stop());
+    town.leaver.destroy();
+    await worksAgain(town);
+  });
+
+  test("[S-7] [D-9] LOADING, on connections that stand: 503 meanwhile, and everything within 2 s after", async () => {
+    const { redis, server } = await own({
+      "enable-debug-command": "yes",
+      "loading-process-events-interval-bytes": "1024",
+    });
+    const town = await people(server);
+    const filler = redis.client.pipeline();
+    for (let n = 0; n < 2000; n++) filler.set(`filler:${n}`, "x".repeat(500));
+    await filler.exec();
+    await redis.client.config("SET", "key-load-delay", "2500");
+    const other = redis.client.duplicate();
+    const loading = other.call("DEBUG", "RELOAD");
+    await until("it to load", async () =>
+      /^LOADING/.test(String(await redis.client.get("x").catch((error: Error) => error.message))),
+    );
+    assert.equal((await town.alice.ask("SmsMes", { content: "x", mid: "loading" }, "SmsResMes")).code, 503);
+    await redis.client.config("SET", "key-load-delay", "0").catch(() => undefined);
+    await loading;
+    other.disconnect();
     town.leaver.destroy();
     await worksAgain(town);
   });
