@@ -20,9 +20,11 @@ export interface Gap {
   reason: ServerFields<"GapMes">["reason"];
 }
 
-/** Frames of one view, one behind the other; `ends[i]` is where the frame of entry i ends, its gap included. */
+/** Frames of one view, one behind the other: of each entry the gap in front of it, where there is one, and its own. */
 interface View {
   bytes: Buffer;
+  /** Where the entry's own frame begins. */
+  starts: number[];
   ends: number[];
 }
 
@@ -71,7 +73,7 @@ export class Batch {
     for (let index = first; index < this.entries.length; index++) {
       const entry = this.entries[index];
       if (!entry || !isOwn(entry, session)) continue;
-      parts.push(view.bytes.subarray(from, view.ends[index - 1] ?? 0));
+      parts.push(view.bytes.subarray(from, view.starts[index]));
       from = view.ends[index] ?? 0;
     }
     parts.push(view.bytes.subarray(from));
@@ -128,7 +130,11 @@ export class Batch {
       return payloads.push(deliveredPayload(entry, conv));
     });
     const { bytes, ends } = encodeFrames(payloads);
-    return { bytes, ends: counts.map((count) => ends[count - 1] ?? 0) };
+    return {
+      bytes,
+      starts: counts.map((count) => ends[count - 2] ?? 0),
+      ends: counts.map((count) => ends[count - 1] ?? 0),
+    };
   }
 }
 
