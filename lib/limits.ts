@@ -250,7 +250,6 @@ export const fetchRetryMs = 1_000;
 export const statusTickMs = 1_000;
 export const suspendWaitMs = 200;
 export const escapeWaitMs = 80;
-export const backgroundWaitMs = 100;
 export const roomItemsMax = 12_000;
 export const roomTrimItems = 4_000;
 export const roomItemsSpare = 1_000;

@@ -7,6 +7,7 @@ import { Chat, type ChatLink, type ChatNews, type ChatOptions, type ChatView } f
 import { type ChatClientEvents, type ClientState } from "./chatClient.ts";
 import { type CommandHost, type Left, runLine } from "./chatCommands.ts";
 import type { PageWriter } from "./chatPages.ts";
+import { statusOf } from "./chatStatus.ts";
 import { readLine } from "./commands.ts";
 import { harmless } from "./displayText.ts";
 import { type Lang, type Texts, texts } from "./lang.ts";
@@ -25,7 +26,6 @@ import {
 import { PresenceFold } from "./presenceFold.ts";
 import { ReadBack } from "./readBack.ts";
 import type { Room, RoomItem, RoomMessage } from "./room.ts";
-import type { Status } from "./statusBar.ts";
 
 export interface PlainChatOptions extends ChatOptions {
   ask: LineAsk;
@@ -264,7 +264,7 @@ export class PlainChat implements CommandHost, ChatView {
     const { offlineMs } = this.chat.link.at(this.chat.clock.monotonicMs());
     if (this.isScripted || offlineMs < Math.max(offlineSayFirstMs, this.#offlineSaidMs * 2)) return;
     this.#offlineSaidMs = offlineMs;
-    this.#show(`* ${statusLine(this.#status, this.#context)}`);
+    this.#show(`* ${statusLine(statusOf(this.chat, this.#server), this.#context)}`);
   }
 
   // Lines.
@@ -273,7 +273,7 @@ export class PlainChat implements CommandHost, ChatView {
     const line = readLine(text);
     if (line.kind !== "command" || line.name !== "history") this.readBack.forget();
     if (text.trim() === "" && !this.isScripted) {
-      return this.#ask.print(`* ${statusLine(this.#status, this.#context)}`);
+      return this.#ask.print(`* ${statusLine(statusOf(this.chat, this.#server), this.#context)}`);
     }
     await this.command(text);
     if (!this.isScripted) await this.own.answered();
@@ -301,7 +301,7 @@ export class PlainChat implements CommandHost, ChatView {
   }
 
   #prompt(): string {
-    const parts = concernParts(this.#status, this.#context);
+    const parts = concernParts(statusOf(this.chat, this.#server), this.#context);
     return this.#say.chatPrompt(
       placeText(this.chat.rooms.current, this.chat.texts),
       parts.join(this.#say.comma),
@@ -320,20 +320,6 @@ export class PlainChat implements CommandHost, ChatView {
       reader: chat.rooms.reader.userId,
       nowMs: chat.clock.wallMs(),
       marks: !this.isScripted,
-    };
-  }
-
-  get #status(): Status {
-    const { client, link, clock, rooms } = this.chat;
-    return {
-      link: client.state,
-      ...link.at(clock.monotonicMs()),
-      server: this.#server,
-      durability: link.durability,
-      lagMs: client.lagMs === null ? null : Math.round(client.lagMs),
-      unsent: client.unsent,
-      undecided: rooms.all.reduce((sum, { undecided }) => sum + undecided.length, 0),
-      unreadElsewhere: rooms.unread - rooms.current.unread,
     };
   }
 }

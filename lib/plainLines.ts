@@ -3,12 +3,12 @@
  * what belongs to it but begins a new line is moved in, so that no line looks like another's. Everybody's text is made
  * harmless here ([C-4]). Pure.
  */
+import { type Status, linkText } from "./chatStatus.ts";
 import { harmless, personText, shownContent } from "./displayText.ts";
 import type { Texts } from "./lang.ts";
 import type { Hole, Room, RoomMessage } from "./room.ts";
 import { dayText, ownMark, timeText } from "./roomRows.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
-import { type Status, linkText } from "./statusBar.ts";
 
 export interface LinesContext {
   texts: ScreenTexts;

@@ -7,6 +7,7 @@ import { Chat, type ChatLink, type ChatNews, type ChatOptions, type ChatView } f
 import type { ChatClientEvents, ClientState } from "./chatClient.ts";
 import { type CommandHost, type Left, runLine } from "./chatCommands.ts";
 import type { PageWriter } from "./chatPages.ts";
+import { statusOf } from "./chatStatus.ts";
 import { readLine } from "./commands.ts";
 import type { Timer } from "./clock.ts";
 import { harmless } from "./displayText.ts";
@@ -327,8 +328,7 @@ export class ScreenChat implements CommandHost, ChatView {
   }
 
   #model(): ScreenModel {
-    const { texts, codeTexts, rooms, settings, client, link, clock } = this.chat;
-    const { state, unsent, lagMs } = client;
+    const { texts, codeTexts, rooms, settings, client } = this.chat;
     return {
       columns: this.#terminal.columns,
       rows: this.#terminal.rows,
@@ -340,16 +340,7 @@ export class ScreenChat implements CommandHost, ChatView {
       online: client.online.size,
       showsSidebar: settings.get("sidebar") === "on",
       page: this.#page.view,
-      status: {
-        link: state,
-        ...link.at(clock.monotonicMs()),
-        server: this.#server,
-        durability: link.durability,
-        lagMs: lagMs === null ? null : Math.round(lagMs),
-        unsent,
-        undecided: rooms.all.reduce((sum, { undecided }) => sum + undecided.length, 0),
-        unreadElsewhere: rooms.unread - rooms.current.unread,
-      },
+      status: statusOf(this.chat, this.#server),
       notice: this.#notice(),
       input: {
         prompt: `${harmless(roomName(rooms.current, texts, 20))}> `,

@@ -3,6 +3,7 @@
  * on a narrow screen), a title, messages or a page over them, the status bar, what is being asked or said at the
  * bottom, and the input, which grows.
  */
+import type { Status } from "./chatStatus.ts";
 import { columnsOf, cutToColumns, personText } from "./displayText.ts";
 import { type InputLayout, layoutInput } from "./inputLayout.ts";
 import {
@@ -18,7 +19,7 @@ import { type RowsContext } from "./roomRows.ts";
 import type { Rooms } from "./rooms.ts";
 import { ScreenBuffer, type Span } from "./screenBuffer.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
-import { type Status, statusColumnsMin, statusSpans } from "./statusBar.ts";
+import { statusColumnsMin, statusSpans } from "./statusBar.ts";
 import { RoomWindow, type Scroll, type Viewport } from "./viewport.ts";
 import { wrapSpans } from "./wrap.ts";
 

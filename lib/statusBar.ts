@@ -3,26 +3,11 @@
  * it stores, the lag, what is unsent or undecided, what is unread elsewhere. The narrower the screen, the fewer of them;
  * the state of the link and what is unsent never go.
  */
-import type { ClientState } from "./chatClient.ts";
+import { type Status, linkText } from "./chatStatus.ts";
 import { columnsOf, cutToColumns } from "./displayText.ts";
 import type { Palette, Role } from "./palette.ts";
 import type { Span } from "./screenBuffer.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
-
-export interface Status {
-  link: ClientState;
-  /** How long there has been no link; 0 while there is one. */
-  offlineMs: number;
-  /** Until the next try. */
-  nextTryMs: number;
-  server: string;
-  /** How the server stores; null: it did not say. */
-  durability: string | null;
-  lagMs: number | null;
-  unsent: number;
-  undecided: number;
-  unreadElsewhere: number;
-}
 
 interface Part {
   text: string;
@@ -75,23 +60,4 @@ function partsOf(status: Status, texts: ScreenTexts, state: ScreenTexts["state"]
     ...(durability !== null ? [part(texts.durability[durability] ?? durability, "bar", 5)] : []),
     ...(lagMs !== null && status.link.kind === "online" ? [part(texts.lag(lagMs), "bar", 6)] : []),
   ];
-}
-
-/** The state of the link, as a person wants it told. */
-export function linkText(
-  { link, offlineMs, nextTryMs }: Pick<Status, "link" | "offlineMs" | "nextTryMs">,
-  state: ScreenTexts["state"],
-): string {
-  const seconds = (ms: number): number => Math.max(0, Math.ceil(ms / 1000));
-  switch (link.kind) {
-    case "idle":
-    case "connecting":
-      return state.connecting;
-    case "online":
-      return state.online;
-    case "offline":
-      return state.offline(Math.floor(offlineMs / 1000), seconds(nextTryMs));
-    case "ended":
-      return state[link.reason];
-  }
 }

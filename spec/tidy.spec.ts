@@ -113,7 +113,7 @@ const layers: Record<string, string[]> = {
       "fateReport",
     ],
     ...["frames", "linkStatus", "arrivals", "statusBar", "screenView", "screenTerminal", "screenDialog"],
-    ...["chat", "chatCommands", "pageOver", "pasteLines", "screenChat", "screenClient"],
+    ...["chat", "chatStatus", "chatCommands", "pageOver", "pasteLines", "screenChat", "screenClient"],
   ],
 };
 const layerNames = Object.keys(layers);
