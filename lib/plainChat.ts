@@ -52,8 +52,8 @@ export class PlainChat implements CommandHost, ChatView {
   #held: string[] | null = [];
   #readingBegins: () => void = () => undefined;
   readonly #arrived: Promise<void>;
-  /** What a command tells at length, while it does. */
-  #page: AbortController | null = null;
+  /** Stops what a command tells at length; null: no line is being dealt with. */
+  #stop: AbortController | null = null;
   #left: LeftPlain | null = null;
   /** How long there had been no link when that was said last. */
   #offlineSaidMs = 0;
@@ -100,17 +100,19 @@ export class PlainChat implements CommandHost, ChatView {
     for (this.#left = null; ;) {
       const line = await this.#ask.ask(() => this.#prompt(), { signal: this.over.signal });
       if (line === null) return this.over.signal.aborted ? "ended" : "quit";
+      this.#stop = new AbortController();
       const more = await this.#ask.pasted();
       if (more.length > 0) await this.#pasted([line, ...more]);
       else await this.#line(line);
+      this.#stop = null;
       if (this.#left) return this.#left;
     }
   }
 
-  /** Stops what a command is telling; false: none is. */
+  /** Stops what is done about a line; false: none is, or it was stopped before. */
   interrupt(): boolean {
-    if (!this.#page || this.#page.signal.aborted) return false;
-    this.#page.abort();
+    if (!this.#stop || this.#stop.signal.aborted) return false;
+    this.#stop.abort();
     return true;
   }
 
@@ -125,11 +127,10 @@ export class PlainChat implements CommandHost, ChatView {
   /** What is told at length is told as it comes; how far it is, now and then. */
   page(): PageWriter {
     const { clock } = this.chat;
-    const over = new AbortController();
-    this.#page = over;
+    const { signal } = (this.#stop ??= new AbortController());
     let saidMs = clock.monotonicMs();
     return {
-      signal: over.signal,
+      signal,
       line: (text) => this.#ask.print(text),
       progress: (text) => {
         if (clock.monotonicMs() - saidMs < plainProgressMs) return;
@@ -184,7 +185,7 @@ export class PlainChat implements CommandHost, ChatView {
   /** Does a command from wherever the person is. */
   async command(line: string): Promise<void> {
     await runLine(this, line);
-    this.#page = null;
+    this.#stop = null;
   }
 
   // What the chat tells.
@@ -280,6 +281,8 @@ export class PlainChat implements CommandHost, ChatView {
   }
 
   async #pasted(lines: string[]): Promise<void> {
+    // A question is stopped by leaving.
+    this.#stop = null;
     const { conv } = this.chat.rooms.current;
     const chosen = await askAboutPaste(this.#ask, lines, { say: this.#say, signal: this.over.signal });
     for (const line of chosen) this.chat.say(conv, line);

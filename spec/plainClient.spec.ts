@@ -446,6 +446,20 @@ test("[C-2] [C-28] [C-40] /history pages back without a seam, /search, /why, /ve
   for (const one of [other, late]) one.destroy();
 });
 
+test("[C-42] [C-40] Ctrl-C stops what a command tells at length, and only then it leaves", async () => {
+  const gate = await Gate.to(server.port);
+  const pty = await chatting(3_350, { port: gate.port });
+  pty.press("mine\r");
+  await pty.shows("me: mine\r\n", "> ");
+  gate.stall("down");
+  pty.press("/search mine\r");
+  await pty.shows("/search mine\r\n");
+  pty.press("\u0003");
+  gate.flow();
+  await pty.shows(words.search.stopped(0, 0), "everyone> ");
+  await quit(pty);
+});
+
 test("[C-26] [C-27] [C-5] a lost link is told in lines, what is typed meanwhile waits on this disk and goes when it is back", async () => {
   const gate = await Gate.to(server.port);
   const other = await newUser(server.port, 3_401);
