@@ -1,5 +1,5 @@
 /**
- * accounts: the accounts that this installation has on one server: the log-in that is kept (clause [C-20]), messages
+ * accounts: the accounts that this installation has on one server, or several of one chat: the log-in that is kept (clause [C-20]), messages
  * whose fate is not known yet, how far was read, and the client that logs in.
  */
 import { join } from "node:path";
@@ -9,13 +9,12 @@ import { reasonOf } from "./journal.ts";
 import { clientQuitLookMs } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
 import { ReadMarks } from "./readMarks.ts";
+import type { ServerAddresses } from "./serverAddress.ts";
 import { accountName } from "./stateFiles.ts";
 import { TokenStore } from "./tokenStore.ts";
 
-export interface AccountsOptions {
+export interface AccountsOptions extends ServerAddresses {
   clock: Clock;
-  host: string;
-  port: number;
   /** This installation's device name. */
   device: string;
   stateFolder: string;
@@ -74,11 +73,11 @@ export class Accounts {
       patient = false,
     }: { outbox: Outbox | null; events: ChatClientEvents; patient?: boolean },
   ): ChatClient {
-    const { host, port, clock, device } = this.#options;
+    const { host, port, fallbacks = [], clock, device } = this.#options;
     const { userId } = credentials;
     const secret = "token" in credentials ? { token: credentials.token } : { password: credentials.password };
     const client: ChatClient = new ChatClient({
-      ...{ host, port, userId, device, clock, patient },
+      ...{ host, port, fallbacks, userId, device, clock, patient },
       ...secret,
       ...(outbox && { outbox }),
       events: {

@@ -23,7 +23,17 @@ import type { Settings } from "./settings.ts";
 /** What of a client the chat needs. */
 export type ChatLink = Pick<
   ChatClient,
-  "userId" | "state" | "info" | "online" | "unsent" | "lagMs" | "send" | "history" | "users" | "why"
+  | "userId"
+  | "server"
+  | "state"
+  | "info"
+  | "online"
+  | "unsent"
+  | "lagMs"
+  | "send"
+  | "history"
+  | "users"
+  | "why"
 >;
 
 export interface ChatOptions {

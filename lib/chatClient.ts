@@ -14,6 +14,7 @@ import { type ClientFields, type ServerFields, type ServerMessage, encodeClient 
 import type { Outbox } from "./outbox.ts";
 import { PageRequests } from "./pageRequests.ts";
 import { SeenMessages } from "./seenMessages.ts";
+import type { ServerAddress } from "./serverAddress.ts";
 import { type NewSms, type SendOutcome, SendQueue } from "./sendQueue.ts";
 
 export type Delivered = ServerFields<"SmsMes">;
@@ -50,7 +51,7 @@ export interface ChatClientOptions {
   host: string;
   port: number;
   /** Other servers of the same chat: each time a link ends, the next one in turn is tried. */
-  fallbacks?: readonly { host: string; port: number }[];
+  fallbacks?: readonly ServerAddress[];
   userId: number;
   /** At least one of the two; the token is tried first. */
   password?: string;
@@ -80,7 +81,7 @@ export class ChatClient {
   readonly #events: ChatClientEvents;
   #state: ClientState = { kind: "idle" };
   #link: ClientLink | null = null;
-  readonly #addresses: readonly { host: string; port: number }[];
+  readonly #addresses: readonly ServerAddress[];
   /** Which of them is tried next, modulo their number. */
   #at = 0;
   #token: string | undefined;
@@ -130,6 +131,11 @@ export class ChatClient {
 
   get userId(): number {
     return this.#options.userId;
+  }
+
+  /** The server it is connected to, or tries now or next. */
+  get server(): ServerAddress {
+    return this.#addresses[this.#at % this.#addresses.length] ?? this.#options;
   }
 
   get state(): ClientState {
@@ -229,7 +235,7 @@ export class ChatClient {
 
   #dial(): void {
     const { userId, device, replay, presence, password } = this.#options;
-    const { host, port } = this.#addresses[this.#at % this.#addresses.length] ?? this.#options;
+    const { host, port } = this.server;
     this.#become({ kind: "connecting", attempt: ++this.#attempt });
     if (this.#state.kind === "ended") return;
     const secret = this.#token !== undefined ? { token: this.#token } : { userPwd: password ?? "" };
@@ -241,14 +247,17 @@ export class ChatClient {
       ...(replay !== undefined && { replay }),
       ...(presence !== undefined && { presence }),
     };
+    // Where others may answer, one that is silent is not waited for; who was at all of them has to be patient.
+    const hasOthers = this.#addresses.length > 1;
+    const isPatient = this.#token === undefined && !(hasOthers && this.#attempt <= this.#addresses.length);
     const link = new ClientLink({
       host,
       port,
       clock: this.#clock,
+      connectDeadlineMs: hasOthers ? limits.clientOthersConnectMs : limits.clientConnectDeadlineMs,
       first: encodeClient("LoginMes", fields),
       // A token is looked up; a password may have to wait for its turn to be hashed ([L-9]).
-      answerDeadlineMs:
-        this.#token === undefined ? limits.clientPasswordDeadlineMs : limits.clientAnswerDeadlineMs,
+      answerDeadlineMs: isPatient ? limits.clientPasswordDeadlineMs : limits.clientAnswerDeadlineMs,
       heard: (message) => {
         if (this.#link === link) this.#heard(message);
       },
@@ -432,7 +441,8 @@ export class ChatClient {
       return this.#finish({ kind: "ended", reason: "closed" }, "destroy");
     const ceilingMs = Math.min(
       limits.clientReconnectMaxMs,
-      limits.clientReconnectFirstMs * 2 ** this.#attempt,
+      // Another server is no repeat: pauses grow when all have been tried.
+      limits.clientReconnectFirstMs * 2 ** Math.floor(this.#attempt / this.#addresses.length),
     );
     // Never before the server said so, and not all of its clients at once; a long wait the server has spread already.
     const pauseMs = this.#retryMs ?? ceilingMs / 2;

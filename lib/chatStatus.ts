@@ -4,6 +4,7 @@
 import type { Chat } from "./chat.ts";
 import type { ClientState } from "./chatClient.ts";
 import type { ScreenTexts } from "./screenTexts.ts";
+import { shownAddress } from "./serverAddress.ts";
 
 export interface Status {
   link: ClientState;
@@ -20,13 +21,13 @@ export interface Status {
   unreadElsewhere: number;
 }
 
-/** How a chat stands at the moment; `server` as it is called. */
-export function statusOf({ client, link, clock, rooms }: Chat, server: string): Status {
+/** How a chat stands at the moment. */
+export function statusOf({ client, link, clock, rooms }: Chat): Status {
   const { state, unsent, lagMs } = client;
   return {
     link: state,
     ...link.at(clock.monotonicMs()),
-    server,
+    server: shownAddress(client.server),
     durability: link.durability,
     lagMs: lagMs === null ? null : Math.round(lagMs),
     unsent,

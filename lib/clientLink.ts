@@ -14,6 +14,8 @@ export interface LinkOptions {
   port: number;
   /** What is said first, as soon as the connection stands. */
   first: Buffer;
+  /** How long the connection may take to stand. */
+  connectDeadlineMs?: number;
   /** How long its answer may take. */
   answerDeadlineMs: number;
   clock: Clock;
@@ -31,14 +33,19 @@ export class ClientLink {
   readonly #decoder = new FrameDecoder(frameMaxBytes);
   #reason = "";
   #ended = false;
+  /** The connection stood once. */
+  isConnected = false;
   /** Bytes of the server heard so far: whoever watches the link compares. */
   heardBytes = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
-    this.#deadline = options.clock.after(clientConnectDeadlineMs, () => this.destroy("no answer"));
+    this.#deadline = options.clock.after(options.connectDeadlineMs ?? clientConnectDeadlineMs, () =>
+      this.destroy("no answer"),
+    );
     this.#socket.on("connect", () => {
+      this.isConnected = true;
       this.#deadline.cancel();
       this.#deadline = options.clock.after(options.answerDeadlineMs, () => this.destroy("no answer"));
       this.#socket.write(options.first);

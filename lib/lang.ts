@@ -5,7 +5,7 @@
 
 const zh = {
   welcome: "海语：欢迎登录多人聊天系统",
-  server: (host: string, port: number) => `服务器 ${host}:${port}`,
+  server: (where: string) => `服务器 ${where}`,
   firstMenu: ["登录聊天室", "注册用户", "退出系统"],
   secondMenu: ["显示在线用户列表", "发送消息", "信息列表", "退出系统"],
   choose: (count: number) => `请选择(1-${count}): `,
@@ -87,7 +87,7 @@ export type Texts = typeof zh;
 
 const en: Texts = {
   welcome: "haiyu: welcome to the chat",
-  server: (host, port) => `server ${host}:${port}`,
+  server: (where) => `server ${where}`,
   firstMenu: ["Log in", "Register", "Quit"],
   secondMenu: ["Who is online", "Send messages", "Message list", "Quit"],
   choose: (count) => `Choose (1-${count}): `,

@@ -205,7 +205,10 @@ export const lockEmptyMs = 1_000;
 export const redisLockWaitMs = 10_000;
 
 // The client.
+export const serverAddressesMax = 16;
 export const clientConnectDeadlineMs = 10_000;
+/** The same where another server may answer. */
+export const clientOthersConnectMs = 3_000;
 export const clientAnswerDeadlineMs = 10_000;
 export const clientPasswordDeadlineMs = 40_000;
 export const clientLoginWaitMs = 120_000;

@@ -17,16 +17,15 @@ import { type LeftPlain, PlainChat } from "./plainChat.ts";
 import { ReadMarks } from "./readMarks.ts";
 import { register } from "./registration.ts";
 import { screenTexts } from "./screenTexts.ts";
+import { type ServerAddresses, shownAddresses } from "./serverAddress.ts";
 import type { Settings } from "./settings.ts";
 
-export interface MenusOptions {
+export interface MenusOptions extends ServerAddresses {
   ask: LineAsk;
   /** What language is spoken, from `/lang` on another one. */
   speech: { lang: Lang };
   settings: Settings;
   clock: Clock;
-  host: string;
-  port: number;
   /** Who logs in, where the command line said so. */
   userId: number | null;
   /** This installation's device name. */
@@ -57,8 +56,8 @@ export class Menus {
 
   /** Runs until the person quits, or there are no more lines; the exit code ([C-9]). */
   async run(): Promise<ExitCode> {
-    const { ask, host, port, userId } = this.#options;
-    ask.print(`---- ${this.#say.welcome} ----\n${this.#say.server(host, port)}`);
+    const { ask, userId } = this.#options;
+    ask.print(`---- ${this.#say.welcome} ----\n${this.#say.server(shownAddresses(this.#options))}`);
     // A user id on the command line means: log in right away.
     let talk = userId === null ? back : await this.#logIn(userId);
     while (talk.left !== "quit") {
@@ -98,14 +97,14 @@ export class Menus {
   }
 
   async #register(): Promise<Talk> {
-    const { ask, host, port, clock } = this.#options;
+    const { ask, clock } = this.#options;
     const say = this.#say;
     const userId = await askUserId(ask, say);
     const userPwd = userId === null ? null : await askPassword(ask, say);
     const userName = userPwd === null ? null : await askUserName(ask, say);
     if (userId === null || userPwd === null || userName === null) return back;
     try {
-      const { code, error } = await register({ host, port }, { userId, userPwd, userName }, clock);
+      const { code, error } = await register(this.#options, { userId, userPwd, userName }, clock);
       const why = say.codes[code] ?? harmless(error);
       ask.print(code === codes.ok ? say.registered(userId) : say.notRegistered(why));
       // An id that is taken may be one's own from the last time: the log-in to come tells.
@@ -150,12 +149,11 @@ export class Menus {
     { outbox, marks }: OpenAccount,
     connect: (events: ChatClientEvents) => ChatClient,
   ): PlainChat {
-    const { ask, clock, settings, speech, host, port } = this.#options;
+    const { ask, clock, settings, speech } = this.#options;
     const lang = speech.lang;
     // What a script was told nobody has read.
     const kept = ask.scripted ? new ReadMarks(null, "") : marks;
-    const server = `${host}:${port}`;
-    return new PlainChat({ ask, clock, userId, lang, settings, outbox, marks: kept, server }, connect);
+    return new PlainChat({ ask, clock, userId, lang, settings, outbox, marks: kept }, connect);
   }
 
   async #chatting(
@@ -243,8 +241,8 @@ export class Menus {
   }
 
   #unreachable(error: unknown): Talk {
-    const { ask, host, port } = this.#options;
-    ask.print(this.#say.unreachable(`${host}:${port}`, harmless((error as Error).message)));
+    const { ask } = this.#options;
+    ask.print(this.#say.unreachable(shownAddresses(this.#options), harmless((error as Error).message)));
     return failed(exitCodes.noConnection);
   }
 }

@@ -29,8 +29,6 @@ import type { Room, RoomItem, RoomMessage } from "./room.ts";
 
 export interface PlainChatOptions extends ChatOptions {
   ask: LineAsk;
-  /** As it is told. */
-  server: string;
 }
 
 /** How a chat was left: back to the menu, too. */
@@ -46,7 +44,6 @@ export class PlainChat implements CommandHost, ChatView {
   /** Ends the question of the moment when the log-in is over. */
   readonly over = new AbortController();
   readonly #ask: LineAsk;
-  readonly #server: string;
   readonly #presence: PresenceFold;
   /** Lines that came before reading began; null: it has begun. */
   #held: string[] | null = [];
@@ -59,9 +56,8 @@ export class PlainChat implements CommandHost, ChatView {
   #offlineSaidMs = 0;
 
   constructor(options: PlainChatOptions, client: (events: ChatClientEvents) => ChatLink) {
-    const { ask, server } = options;
+    const { ask } = options;
     this.#ask = ask;
-    this.#server = server;
     this.isScripted = ask.scripted;
     this.#arrived = new Promise((resolve) => (this.#readingBegins = resolve));
     this.#presence = new PresenceFold({
@@ -265,7 +261,7 @@ export class PlainChat implements CommandHost, ChatView {
     const { offlineMs } = this.chat.link.at(this.chat.clock.monotonicMs());
     if (this.isScripted || offlineMs < Math.max(offlineSayFirstMs, this.#offlineSaidMs * 2)) return;
     this.#offlineSaidMs = offlineMs;
-    this.#show(`* ${statusLine(statusOf(this.chat, this.#server), this.#context)}`);
+    this.#show(`* ${statusLine(statusOf(this.chat), this.#context)}`);
   }
 
   // Lines.
@@ -274,7 +270,7 @@ export class PlainChat implements CommandHost, ChatView {
     const line = readLine(text);
     if (line.kind !== "command" || line.name !== "history") this.readBack.forget();
     if (text.trim() === "" && !this.isScripted) {
-      return this.#ask.print(`* ${statusLine(statusOf(this.chat, this.#server), this.#context)}`);
+      return this.#ask.print(`* ${statusLine(statusOf(this.chat), this.#context)}`);
     }
     await this.command(text);
     if (!this.isScripted) await this.own.answered();
@@ -304,7 +300,7 @@ export class PlainChat implements CommandHost, ChatView {
   }
 
   #prompt(): string {
-    const parts = concernParts(statusOf(this.chat, this.#server), this.#context);
+    const parts = concernParts(statusOf(this.chat), this.#context);
     return this.#say.chatPrompt(
       placeText(this.chat.rooms.current, this.chat.texts),
       parts.join(this.#say.comma),

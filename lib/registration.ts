@@ -5,12 +5,39 @@ import { type Clock, systemClock } from "./clock.ts";
 import { ClientLink } from "./clientLink.ts";
 import { clientPasswordDeadlineMs } from "./limits.ts";
 import { encodeClient } from "./message.ts";
+import type { ServerAddress, ServerAddresses } from "./serverAddress.ts";
 
-/** Makes an account, on a connection of its own. Throws an Error when the server cannot be reached. */
-export function register(
-  { host, port }: { host: string; port: number },
-  user: { userId: number; userPwd: string; userName: string },
+interface NewUser {
+  userId: number;
+  userPwd: string;
+  userName: string;
+}
+
+/**
+ * Makes an account. Of several servers the next is asked only where one could not be reached: one that was asked and did
+ * not answer may have made it, and the next would say that the id is taken. Throws an Error when none can be reached.
+ */
+export async function register(
+  { host, port, fallbacks = [] }: ServerAddresses,
+  user: NewUser,
   clock: Clock = systemClock,
+): Promise<{ code: number; error: string }> {
+  const [next, ...others] = fallbacks;
+  try {
+    return await registerAt({ host, port }, user, clock);
+  } catch (error) {
+    if (!next || !(error instanceof Unreached)) throw error;
+    return register({ ...next, fallbacks: others }, user, clock);
+  }
+}
+
+/** Nothing of what was to be said has reached a server. */
+class Unreached extends Error {}
+
+function registerAt(
+  { host, port }: ServerAddress,
+  user: NewUser,
+  clock: Clock,
 ): Promise<{ code: number; error: string }> {
   return new Promise((resolve, reject) => {
     const link: ClientLink = new ClientLink({
@@ -24,7 +51,7 @@ export function register(
         resolve({ code: message.fields.code, error: message.fields.error });
         link.end();
       },
-      ended: (reason) => reject(new Error(reason)),
+      ended: (reason) => reject(link.isConnected ? new Error(reason) : new Unreached(reason)),
     });
   });
 }

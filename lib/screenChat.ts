@@ -25,8 +25,6 @@ import { RoomWindow, type Scroll } from "./viewport.ts";
 
 export interface ScreenChatOptions extends ChatOptions {
   terminal: ScreenTerminal;
-  /** As the status bar calls it. */
-  server: string;
   palette: Palette;
 }
 
@@ -36,7 +34,6 @@ export class ScreenChat implements CommandHost, ChatView {
   readonly place = "screen";
   readonly isScripted = false;
   readonly #terminal: ScreenTerminal;
-  readonly #server: string;
   readonly #frames: Frames;
   readonly #input: InputLine;
   readonly #page: PageOver;
@@ -49,7 +46,6 @@ export class ScreenChat implements CommandHost, ChatView {
 
   constructor(options: ScreenChatOptions, client: (events: ChatClientEvents) => ChatLink) {
     this.#terminal = options.terminal;
-    this.#server = options.server;
     this.#palette = options.palette;
     this.#frames = new Frames(options.clock, () => this.#draw());
     this.#page = new PageOver(() => this.changed());
@@ -340,7 +336,7 @@ export class ScreenChat implements CommandHost, ChatView {
       online: client.online.size,
       showsSidebar: settings.get("sidebar") === "on",
       page: this.#page.view,
-      status: statusOf(this.chat, this.#server),
+      status: statusOf(this.chat),
       notice: this.#notice(),
       input: {
         prompt: `${harmless(roomName(rooms.current, texts, 20))}> `,

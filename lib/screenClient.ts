@@ -18,13 +18,12 @@ import { ScreenChat } from "./screenChat.ts";
 import { ScreenDialog } from "./screenDialog.ts";
 import type { ScreenTerminal } from "./screenTerminal.ts";
 import { type ScreenTexts, screenTexts } from "./screenTexts.ts";
+import { type ServerAddresses, shownAddresses } from "./serverAddress.ts";
 import { Settings } from "./settings.ts";
 
-export interface ScreenClientOptions {
+export interface ScreenClientOptions extends ServerAddresses {
   terminal: ScreenTerminal;
   clock: Clock;
-  host: string;
-  port: number;
   /** Who logs in, where the command line said so. */
   userId: number | null;
   /** What the command line or the environment says; a language set by /lang goes before the environment's. */
@@ -110,14 +109,13 @@ export class ScreenClient {
 
   /** Asks who it is; null: nobody any more. */
   async #ask(given: number | null): Promise<Credentials | null> {
-    const { host, port } = this.#options;
     const { login } = this.#screenTexts;
     const dialog = this.#dialog;
     if (given !== null) {
       const password = await askPassword(dialog, this.#texts, `${given} · ${login.password}`);
       return password === null ? null : { userId: given, password };
     }
-    dialog.print(login.intro(`${host}:${port}`));
+    dialog.print(login.intro(shownAddresses(this.#options)));
     const userId = await askUntil(dialog, { prompt: login.userId }, (line) =>
       line.trim() === "" ? 0 : (readUserId(line) ?? { wrong: this.#texts.badUserId }),
     );
@@ -127,7 +125,6 @@ export class ScreenClient {
   }
 
   async #register(): Promise<Credentials | null> {
-    const { host, port, clock } = this.#options;
     const { login } = this.#screenTexts;
     const dialog = this.#dialog;
     const userId = await askUserId(dialog, this.#texts, login.newUserId);
@@ -137,12 +134,13 @@ export class ScreenClient {
     const password = await this.#newPassword();
     if (password === null) return null;
     dialog.print(login.working);
+    const newUser = { userId, userPwd: password, userName };
     try {
-      const { code, error } = await register({ host, port }, { userId, userPwd: password, userName }, clock);
+      const { code, error } = await register(this.#options, newUser, this.#options.clock);
       if (code === codes.ok) return { userId, password };
       dialog.print(this.#texts.notRegistered(this.#texts.codes[code] ?? harmless(error)));
     } catch (error) {
-      dialog.print(this.#texts.unreachable(`${host}:${port}`, harmless(reasonOf(error))));
+      dialog.print(this.#texts.unreachable(shownAddresses(this.#options), harmless(reasonOf(error))));
     }
     return this.#ask(null);
   }
@@ -160,7 +158,7 @@ export class ScreenClient {
 
   /** One log-in, until it is left. */
   async #talk(credentials: Credentials): Promise<{ kind: "quit" | "logout" | "ended"; told: string }> {
-    const { terminal, clock, host, port } = this.#options;
+    const { terminal, clock } = this.#options;
     const { userId } = credentials;
     const { outbox, why, marks } = this.#accounts.open(userId);
     const made: { client?: ChatClient } = {};
@@ -170,7 +168,7 @@ export class ScreenClient {
       (made.client = this.#accounts.connect(credentials, { outbox, events, patient }));
     const chat = new ScreenChat(
       {
-        ...{ terminal, clock, userId, server: `${host}:${port}`, lang: this.#lang, settings: this.#settings },
+        ...{ terminal, clock, userId, lang: this.#lang, settings: this.#settings },
         ...{ palette: this.#palette(), outbox, marks },
       },
       connect,
@@ -211,7 +209,6 @@ export class ScreenClient {
 
   /** With a kept log-in the chat is shown at once, whatever the link does; a password is tried first. */
   async #logIn(client: ChatClient, credentials: Credentials): Promise<boolean> {
-    const { host, port } = this.#options;
     const answered = client.login();
     if ("token" in credentials) {
       answered.catch(() => undefined);
@@ -223,7 +220,7 @@ export class ScreenClient {
       if (code === codes.ok) return true;
       this.#dialog.print(this.#texts.notLoggedIn(this.#texts.codes[code] ?? harmless(error)));
     } catch (error) {
-      this.#dialog.print(this.#texts.unreachable(`${host}:${port}`, harmless(reasonOf(error))));
+      this.#dialog.print(this.#texts.unreachable(shownAddresses(this.#options), harmless(reasonOf(error))));
     }
     return false;
   }

@@ -10,6 +10,7 @@ import { type ExitCode, ScriptError, exitCodes } from "./exitCodes.ts";
 import { reasonOf } from "./journal.ts";
 import { texts as clientTexts } from "./lang.ts";
 import type { ScriptTarget } from "./scriptFlags.ts";
+import { shownAddresses } from "./serverAddress.ts";
 import { within } from "./within.ts";
 
 /** What `within` needs for a step of a script. */
@@ -29,14 +30,9 @@ export function reasonText({ lang }: Pick<ScriptTarget, "lang">, code: number, e
   return clientTexts[lang].codes[code] ?? harmless(error);
 }
 
-/** Where the server is, for people. */
-export function addressOf({ host, port }: Pick<ScriptTarget, "host" | "port">): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
 /** The server cannot be reached. */
 export function unreachable(target: ScriptTarget, error: unknown): ScriptError {
-  const why = target.texts.noConnection(addressOf(target), reasonOf(error));
+  const why = target.texts.noConnection(shownAddresses(target), reasonOf(error));
   return new ScriptError(exitCodes.noConnection, why);
 }
 

@@ -3,7 +3,6 @@
  * anything is begun: ScriptError "usage", one line.
  */
 import { readUserId } from "./askPerson.ts";
-import { parseTarget } from "./clientFlags.ts";
 import { ScriptError, exitCodes } from "./exitCodes.ts";
 import { quoted, readFlags, readNumber } from "./flags.ts";
 import { reasonOf } from "./journal.ts";
@@ -11,14 +10,13 @@ import { type Lang, langOf } from "./lang.ts";
 import * as limits from "./limits.ts";
 import { parseId } from "./messageId.ts";
 import { type ScriptTexts, scriptTexts } from "./scriptTexts.ts";
+import { type ServerAddresses, parseTarget } from "./serverAddress.ts";
 
 export const scriptNames = ["send", "tail", "users", "history", "register"] as const;
 export type ScriptName = (typeof scriptNames)[number];
 
 /** What every subcommand has. */
-export interface ScriptTarget {
-  host: string;
-  port: number;
+export interface ScriptTarget extends ServerAddresses {
   userId: number;
   passwordFile: string | null;
   /** For one step; null: for ever. */
@@ -175,11 +173,11 @@ function readTarget(values: CommonValues, positionals: string[], env: NodeJS.Pro
   if (values.help) throw new HelpAsked(texts);
   const [given] = positionals;
   if (given === undefined) throw new Error(texts.wantedTarget);
-  const { host, port, userId } = parseTarget(given);
+  const { userId, ...servers } = parseTarget(given);
   if (userId === null) throw new Error(`${quoted(given)}: ${texts.wantedUser}`);
   const seconds = readNumber("timeout", values.timeout ?? "30", limits.scriptTimeoutMaxSeconds);
   const timeoutMs = seconds === 0 ? null : seconds * 1000;
-  return { host, port, userId, passwordFile: values["password-file"] ?? null, timeoutMs, lang, texts };
+  return { ...servers, userId, passwordFile: values["password-file"] ?? null, timeoutMs, lang, texts };
 }
 
 /** "all", a user id, or `u:<id>`. */

@@ -10,8 +10,9 @@ import { claimScriptName } from "./deviceName.ts";
 import { ScriptError, exitCodes } from "./exitCodes.ts";
 import { scriptDeviceLookMs } from "./limits.ts";
 import { askPassword, readPasswordFile } from "./passwordFile.ts";
-import { addressOf, lateAt, loginRefused, unreachable } from "./scriptErrors.ts";
+import { lateAt, loginRefused, unreachable } from "./scriptErrors.ts";
 import type { ScriptTarget } from "./scriptFlags.ts";
+import { shownAddress } from "./serverAddress.ts";
 import { stateFolder } from "./stateFiles.ts";
 import { TokenStore } from "./tokenStore.ts";
 import { within } from "./within.ts";
@@ -78,7 +79,7 @@ export async function newPassword(target: ScriptTarget): Promise<string> {
 
 async function ask(target: ScriptTarget): Promise<string> {
   const { texts, userId, lang } = target;
-  const password = await askPassword(texts.askPassword(`${userId}@${addressOf(target)}`), lang);
+  const password = await askPassword(texts.askPassword(`${userId}@${shownAddress(target)}`), lang);
   if (password === null) throw new ScriptError(exitCodes.usage, texts.noPassword);
   return password;
 }
@@ -93,10 +94,11 @@ async function attempt(
   target: ScriptTarget,
   { clock, beforeExit, device, presence, events = {}, tokens, token, password }: Attempt,
 ): Promise<{ client: ChatClient; info: LoginInfo }> {
-  const { host, port, userId } = target;
+  const { host, port, fallbacks = [], userId } = target;
   const client: ChatClient = new ChatClient({
     host,
     port,
+    fallbacks,
     userId,
     device,
     presence,

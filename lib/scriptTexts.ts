@@ -5,7 +5,7 @@
 import type { Lang } from "./lang.ts";
 
 const zhCommon = `
-  USER@HOST:PORT        用户号、服务器、端口（8889）
+  USER@HOST:PORT        用户号、服务器、端口（8889）；同一聊天的几台服务器用逗号隔开，一台不应就换下一台
   --password-file FILE  密码在这个文件的第一行；别人能读的文件不用。没有它时用本机同一设备上次登录留下的
                         令牌（每个游标文件、同时运行的每一个都是一台设备），再没有就在终端上问
   --timeout S           一步（登录、一条消息、一页）最多等 S 秒，0 = 一直等（30）
@@ -16,7 +16,8 @@ const zhCommon = `
 `;
 
 const enCommon = `
-  USER@HOST:PORT        user id, server, port (8889)
+  USER@HOST:PORT        user id, server, port (8889); several of one chat with commas between:
+                        the next is taken when one does not answer or goes away
   --password-file FILE  the password is the first line of this file; one that others can read is refused. Without it
                         the token of the same device's last log-in is used (each cursor file is one, and so is each
                         of several at once); without one it is asked for at a terminal
@@ -30,7 +31,7 @@ const enCommon = `
 
 const zh = {
   help: {
-    send: `client.ts send [选项] USER@HOST[:PORT] [TEXT…]
+    send: `client.ts send [选项] USER@HOST[:PORT][,…] [TEXT…]
 
   发一条消息；没有 TEXT 时标准输入每行一条（空行跳过）。严格按顺序，一条被拒绝就停。
 
@@ -39,7 +40,7 @@ const zh = {
   --mid KEY             消息的键：同一个键重复多少次都只存一条；多行时第 n 行的键是 KEY.n。
                         没有它时每次运行都是新消息
 ${zhCommon}`,
-    tail: `client.ts tail [选项] USER@HOST[:PORT]
+    tail: `client.ts tail [选项] USER@HOST[:PORT][,…]
 
   每条消息一行，来一条写一条；缺口也是一行。断线自动重连，不丢不重。
 
@@ -50,13 +51,13 @@ ${zhCommon}`,
   --since ID            FILE 还没有时从 ID 之后开始（0-0 = 最早；其他 ID 要有 --conv）。没有它时从现在开始
   --once                写完现有的就结束
 ${zhCommon}`,
-    users: `client.ts users [选项] USER@HOST[:PORT]
+    users: `client.ts users [选项] USER@HOST[:PORT][,…]
 
   谁在线，每人一行：用户号 制表符 昵称。
 
   --json                JSON 行：userId userName
 ${zhCommon}`,
-    history: `client.ts history [选项] USER@HOST[:PORT]
+    history: `client.ts history [选项] USER@HOST[:PORT][,…]
 
   说过的话，每条一行，旧的在前。
 
@@ -66,7 +67,7 @@ ${zhCommon}`,
   --since ID            ID 之后最早的（0-0 = 从头）
   --json                JSON 行，与 tail 相同
 ${zhCommon}`,
-    register: `client.ts register [选项] USER@HOST[:PORT]
+    register: `client.ts register [选项] USER@HOST[:PORT][,…]
 
   注册用户；已存在是 4。
 
@@ -74,8 +75,8 @@ ${zhCommon}`,
 ${zhCommon}`,
   },
   seeHelp: (command: string) => `（见 client.ts ${command} --help）`,
-  wantedTarget: "要写 USER@HOST[:PORT]",
-  wantedUser: "要写用户号：USER@HOST[:PORT]",
+  wantedTarget: "要写 USER@HOST[:PORT][,…]",
+  wantedUser: "要写用户号：USER@HOST[:PORT][,…]",
   wantedConv: (name: string, given: string) => `--${name} ${given}：要 all 或用户号`,
   wantedId: (name: string, given: string) => `--${name} ${given}：要 <epoch>-<seq> 这样的消息 id`,
   wantedOneOf: (name: string, given: string, wanted: string) => `--${name} ${given}：要 ${wanted}`,
@@ -118,7 +119,7 @@ export type ScriptTexts = typeof zh;
 
 const en: ScriptTexts = {
   help: {
-    send: `client.ts send [flags] USER@HOST[:PORT] [TEXT…]
+    send: `client.ts send [flags] USER@HOST[:PORT][,…] [TEXT…]
 
   Sends one message; without TEXT each line of stdin is one (empty lines are passed over). Strictly in order; at the
   first one that is refused it stops.
@@ -129,7 +130,7 @@ const en: ScriptTexts = {
   --mid KEY             key of the message: however often the same is sent it is stored once; of several lines the
                         n-th has the key KEY.n. Without it each run says something new
 ${enCommon}`,
-    tail: `client.ts tail [flags] USER@HOST[:PORT]
+    tail: `client.ts tail [flags] USER@HOST[:PORT][,…]
 
   One message a line, as they come; gaps are lines too. It reconnects by itself; nothing is lost, nothing comes twice.
 
@@ -142,13 +143,13 @@ ${enCommon}`,
                         Without it, begin now
   --once                end when everything there is has been written
 ${enCommon}`,
-    users: `client.ts users [flags] USER@HOST[:PORT]
+    users: `client.ts users [flags] USER@HOST[:PORT][,…]
 
   Who is online, one a line: user id, tab, name.
 
   --json                JSON lines: userId userName
 ${enCommon}`,
-    history: `client.ts history [flags] USER@HOST[:PORT]
+    history: `client.ts history [flags] USER@HOST[:PORT][,…]
 
   What was said, one message a line, oldest first.
 
@@ -158,7 +159,7 @@ ${enCommon}`,
   --since ID            the oldest after ID (0-0: from the beginning)
   --json                JSON lines, as tail has them
 ${enCommon}`,
-    register: `client.ts register [flags] USER@HOST[:PORT]
+    register: `client.ts register [flags] USER@HOST[:PORT][,…]
 
   Makes an account; one that exists is 4.
 
@@ -166,8 +167,8 @@ ${enCommon}`,
 ${enCommon}`,
   },
   seeHelp: (command) => ` (see client.ts ${command} --help)`,
-  wantedTarget: "wanted USER@HOST[:PORT]",
-  wantedUser: "wanted a user id: USER@HOST[:PORT]",
+  wantedTarget: "wanted USER@HOST[:PORT][,…]",
+  wantedUser: "wanted a user id: USER@HOST[:PORT][,…]",
   wantedConv: (name, given) => `--${name} ${given}: wanted all or a user id`,
   wantedId: (name, given) => `--${name} ${given}: wanted the id of a message, <epoch>-<seq>`,
   wantedOneOf: (name, given, wanted) => `--${name} ${given}: wanted ${wanted}`,

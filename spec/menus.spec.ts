@@ -57,7 +57,7 @@ for (const lang of languages) {
 
   test(`[C-1] [C-6] registration and log-in in ${lang}: a mistake gets one sentence and the question again`, async () => {
     const client = new PipedClient(["--lang", lang, target]);
-    await client.shows(`---- ${say.welcome} ----\n${say.server("127.0.0.1", server.port)}\n`);
+    await client.shows(`---- ${say.welcome} ----\n${say.server(`127.0.0.1:${server.port}`)}\n`);
     await menuShown(client, say.firstMenu, say);
     const asked = async (
       question: string,

@@ -77,6 +77,7 @@ const layers: Record<string, string[]> = {
   client: [
     ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
     ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags", "accounts"],
+    "serverAddress",
     ...[
       "displayText",
       "ask",

@@ -36,6 +36,7 @@ interface Said {
 
 /** A link that knows a log for each conversation. */
 class StageLink implements ChatLink {
+  readonly server = { host: "127.0.0.1", port: 8889 };
   readonly userId: number;
   state: ClientState = { kind: "connecting", attempt: 1 };
   info: LoginInfo | null = null;
@@ -159,7 +160,6 @@ export class Stage {
           terminal: this.terminal,
           clock,
           userId,
-          server: "127.0.0.1:8889",
           lang,
           settings: this.settings,
         },
