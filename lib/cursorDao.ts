@@ -44,6 +44,8 @@ export class CursorDao {
   /** However many have moved, and however long it takes: sends and reads go on beside them. */
   readonly #turns = new Turns(cursorWritesMax);
   #flushing: Promise<void> = Promise.resolve();
+  /** The flush after that one. */
+  #next: Promise<void> | null = null;
   #isScheduled = false;
 
   constructor({ store, clock, journal, received, newestLogin }: CursorDaoOptions) {
@@ -94,18 +96,24 @@ export class CursorDao {
 
   /** Writes what was collected; what fails is kept for the next time. Never throws. */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.then(async () => {
-      const moves = this.#pending;
-      if (moves.size === 0) return;
-      this.#pending = new Map();
-      this.#writing = moves;
-      const writes = [...moves].map(([userId, cursors]) =>
-        this.#turns.take(() => this.#write(userId, cursors)),
-      );
-      await Promise.all(writes);
-      this.#writing = new Map();
+    // However often it is asked for while one is under way, which may wait for replicas: one more has it all.
+    this.#next ??= this.#flushing.then(() => {
+      this.#next = null;
+      return (this.#flushing = this.#flushNow());
     });
-    return this.#flushing;
+    return this.#next;
+  }
+
+  async #flushNow(): Promise<void> {
+    const moves = this.#pending;
+    if (moves.size === 0) return;
+    this.#pending = new Map();
+    this.#writing = moves;
+    const writes = [...moves].map(([userId, cursors]) =>
+      this.#turns.take(() => this.#write(userId, cursors)),
+    );
+    await Promise.all(writes);
+    this.#writing = new Map();
   }
 
   /** The last flush. */

@@ -165,6 +165,28 @@ describe("what a Redis may answer", { concurrency: 4 }, () => {
     await alice.hears("that it was received", () => alice.all("DeliveredMes").length > 0);
   });
 
+  test("[X-2] [R-11] a server that goes away while a replica hangs has gone within 10 s, whatever was acknowledged meanwhile", async () => {
+    const { master, replica } = await pair();
+    const server = await serve(master, "replica");
+    const alice = await newUser(server.port, 1);
+    const bob = await newUser(server.port, 2);
+    const ids: unknown[] = [];
+    for (let n = 1; n <= 20; n++) {
+      ids.push((await sendUntilStored(alice, { conv: "u:2", content: "x", mid: `${n}` })).data.id);
+    }
+    await bob.hears("all of it", () => bob.all("SmsMes").length === ids.length);
+    replica.signal("SIGSTOP");
+    for (const [n, id] of ids.entries()) {
+      bob.say("AckMes", { conv: "u:1", id });
+      await bob.ask("PingMes", { n }, "PongMes");
+    }
+    const startMs = performance.now();
+    await server.close();
+    const lastedMs = performance.now() - startMs;
+    replica.signal("SIGCONT");
+    assert.ok(lastedMs < 10_000, `${lastedMs} ms`);
+  });
+
   test("[R-11] [S-7] a replica that hangs: what waits for it fails in time, however much it is", async () => {
     const { master, replica } = await pair();
     const store = await connectRedis({
