@@ -39,6 +39,12 @@ class Tale {
   /** A session that hears these: ids, or gaps as "7-3 2 8-6". */
   session(device: DeviceBook, ...heard: string[]): SessionBook {
     const session = this.recorder.login(device);
+    this.go(session, device, ...heard);
+    return session;
+  }
+
+  /** A session goes on. */
+  go(session: SessionBook, device: DeviceBook, ...heard: string[]): void {
     for (const what of heard) {
       const [after, count, before] = what.split(" ");
       if (before !== undefined) {
@@ -47,7 +53,6 @@ class Tale {
       } else if (device.legacy) this.recorder.gotLegacy(device, session, this.code(what));
       else this.recorder.got(device, session, "all", idOf(what), this.code(what));
     }
-    return session;
   }
 
   /** What history shows when all is over. */
@@ -134,6 +139,22 @@ const good: Record<string, [told: number, (tale: Tale) => void]> = {
       tale.sayAgain(tale.code("7-2"), "8-3");
       for (const device of [tale.carol, tale.old]) tale.session(device, "7-1", "7-2", "8-3");
       tale.left("7-1", "8-3");
+    },
+  ],
+  "one that was heard before it was answered, lost, and said again": [
+    0,
+    (tale) => {
+      tale.say(tale.alice, "7-1");
+      tale.say(tale.bob, "8-3", "8-4");
+      const early = (device: DeviceBook): SessionBook => {
+        const session = tale.session(device, "7-1");
+        if (device.legacy) tale.recorder.gotLegacy(device, session, tale.code("8-4"));
+        else tale.recorder.got(device, session, "all", idOf("7-2"), tale.code("8-4"));
+        return session;
+      };
+      tale.go(early(tale.carol), tale.carol, "8-3", "8-4");
+      tale.go(early(tale.old), tale.old, "8-3", "8-4");
+      tale.left("7-1", "8-3", "8-4");
     },
   ],
   "a cursor that a lost tail left behind counts as none": [

@@ -66,7 +66,7 @@ class LossJudge {
   readonly #remains: Remains[];
   /** Where each message stands at the end, by sender and count. */
   readonly #places: (Id | undefined)[][];
-  /** Messages that have been under an id that is lost. */
+  /** Messages that were answered, or only seen, under an id that is lost. */
   readonly #wereLost = new Set<number>();
 
   constructor(recorder: Recorder) {
@@ -135,6 +135,7 @@ class LossJudge {
   #findLost(): void {
     const answered = [...this.#answered()];
     for (const { conv, kept, lost } of this.#remains) {
+      for (const { code, id } of conv.seen()) if (!kept.has(id)) this.#wereLost.add(code);
       const first = conv.kept[0];
       const oldest = first ? { epoch: first.epoch, seq: first.from } : zero;
       const isTrimmed = oldest.seq > conv.begin + 1;
@@ -264,28 +265,27 @@ class LossJudge {
   #judgeLegacy(device: DeviceBook, remains: Remains): void {
     const { conv, codes: kept } = remains;
     const covered = new Seqs();
+    let highest = 0;
     for (const { codes } of device.sessions) {
-      let position = Math.max(covered.highest, conv.begin);
+      let position = Math.max(highest, conv.begin);
       const here = new Seqs();
       for (let index = 0; index < codes.length; index++) {
         const code = codes.get(index);
         if (this.#recorder.senders[senderOf(code)]?.convs[countOf(code)] !== conv.name) continue;
         const seq = this.#places[senderOf(code)]?.[countOf(code)]?.seq;
         if (seq === undefined) continue;
-        const where = `(${conv.name} ${seq}, ${device.name})`;
+        covered.add(seq, seq);
+        // It may have come as what it was before it was lost: that has no place here.
+        if (this.#wereLost.has(code)) continue;
         if (here.highest < seq) {
           this.#judgePassed(device, remains, [position, seq]);
           position = seq;
-        } else if (this.#isAnswered(code) && !this.#wereLost.has(code)) {
-          // Others, which may have been lost and said again, come under either id.
-          this.#tally.bad(
-            here.has(seq) ? "doubled" : "reordered",
-            code,
-            `came again or late in one session ${where}`,
-          );
+          highest = Math.max(highest, seq);
+        } else {
+          const what = `came again or late in one session (${conv.name} ${seq}, ${device.name})`;
+          this.#tally.bad(here.has(seq) ? "doubled" : "reordered", code, what);
         }
         here.add(seq, seq);
-        covered.add(seq, seq);
       }
     }
     for (const [seq, code] of kept) {
@@ -297,7 +297,7 @@ class LossJudge {
   #judgePassed(device: DeviceBook, { conv, codes }: Remains, [position, seq]: [number, number]): void {
     for (let missed = position + 1; missed < seq; missed++) {
       const code = codes.get(missed);
-      if (code === undefined || isOwn(device, code)) continue;
+      if (code === undefined || isOwn(device, code) || this.#wereLost.has(code)) continue;
       const what = `was passed over in silence (${conv.name} ${missed}, ${device.name})`;
       return this.#tally.bad("silentGaps", code, what);
     }

@@ -108,6 +108,14 @@ export class ConvBook {
     return this.epochAt(seq) === epoch ? this.codeAt(seq) : (this.elsewhere.get(`${epoch}-${seq}`) ?? 0);
   }
 
+  /** Every id that anybody has seen, and its message. */
+  *seen(): Iterable<{ code: number; id: Id }> {
+    for (let seq = this.base; seq <= this.head; seq++) {
+      if (this.knows(seq)) yield { code: this.codeAt(seq), id: { epoch: this.epochAt(seq), seq } };
+    }
+    for (const [id, code] of this.elsewhere) yield { code, id: idOf(id) };
+  }
+
   /** Whether anybody has seen this one. */
   knows(seq: number): boolean {
     return this.epochAt(seq) !== 0;
