@@ -197,7 +197,7 @@ async function joinParts(
   privateRedis: PrivateRedis | null,
 ): Promise<ServingProcess> {
   const { clock, node, journal, meter, rate } = options;
-  const userDao = new UserDao(store);
+  const userDao = new UserDao(store, { journal, clock });
   const smsDao = new SmsDao(store);
   const cursorDao = new CursorDao({
     store,

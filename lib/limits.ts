@@ -35,7 +35,6 @@ export const replayMaxMessages = 1000;
 export const allLogEntriesMax = 100_000;
 export const privateLogEntriesMax = 10_000;
 export const midDaysKept = 4;
-export const midDaySeconds = 86_400;
 export const readBatchMaxEntries = 256;
 export const appendBatchMaxMessages = 256;
 export const appendQueueMaxMessages = 20_000;
@@ -146,6 +145,8 @@ export const receiptsSweepConvsMax = 1_000;
 export const tokenLifeMs = 30 * 24 * 3600 * 1000;
 export const tokenBytes = 32;
 export const knownUsersMax = 200_000;
+export const unreadableSayMs = 60_000;
+export const unreadableKnownMax = 1_000;
 
 // Presence leases, design 4.
 export const leaseMs = 10_000;

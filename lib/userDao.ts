@@ -3,11 +3,14 @@
  * A record's password is either `pwd` (an argon2id string) or, in a record of the first generation, `userPwd` in
  * plain: two fields, so that a plain password that looks like a hash is never taken for one.
  */
+import { type Clock, systemClock } from "./clock.ts";
 import { madeFitForName } from "./fields.ts";
+import type { Journal } from "./journal.ts";
 import { usersKey } from "./keys.ts";
-import { knownUsersMax, scanSliceUsers, sexMaxUnits, userNameMaxCodePoints } from "./limits.ts";
+import * as limits from "./limits.ts";
 import { Script, type RedisStore } from "./redis.ts";
 
+const untold: Journal = { write: () => undefined };
 const createScript = new Script("createField");
 const replaceField = new Script("replaceField");
 
@@ -31,9 +34,19 @@ export class UserDao {
   readonly #store: RedisStore;
   /** Names of users known to exist. Users are never deleted or renamed, so it cannot go stale. */
   readonly #names = new Map<number, string>();
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+  /** When each record that cannot be read was told of; monotonic. */
+  readonly #toldMs = new Map<number, number>();
 
-  constructor(store: RedisStore) {
+  /** Without a journal records that cannot be read are not told of. */
+  constructor(
+    store: RedisStore,
+    { journal = untold, clock = systemClock }: { journal?: Journal; clock?: Clock } = {},
+  ) {
     this.#store = store;
+    this.#journal = journal;
+    this.#clock = clock;
   }
 
   /** The record of a user, or null. A record that cannot be read counts as none. */
@@ -41,6 +54,7 @@ export class UserDao {
     const json = await this.#store.call("HGET", usersKey, userId);
     const user = typeof json === "string" ? parseUser(userId, json) : null;
     if (user) this.#know(userId, user.record.userName);
+    else if (json !== null) this.#tellUnreadable(userId);
     return user;
   }
 
@@ -68,7 +82,7 @@ export class UserDao {
   async *slices(): AsyncGenerator<(StoredUser | null)[]> {
     let cursor = "0";
     do {
-      const reply = await this.#store.call("HSCAN", usersKey, cursor, "COUNT", scanSliceUsers);
+      const reply = await this.#store.call("HSCAN", usersKey, cursor, "COUNT", limits.scanSliceUsers);
       const [next, flat] = reply as [string, string[]];
       const slice: (StoredUser | null)[] = [];
       for (let index = 0; index + 1 < flat.length; index += 2) {
@@ -80,8 +94,17 @@ export class UserDao {
     } while (cursor !== "0");
   }
 
+  /** Who asks again and again fills no journal; nothing of the record is told, since it may be a password. */
+  #tellUnreadable(userId: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - (this.#toldMs.get(userId) ?? -Infinity) < limits.unreadableSayMs) return;
+    if (this.#toldMs.size >= limits.unreadableKnownMax) this.#toldMs.clear();
+    this.#toldMs.set(userId, nowMs);
+    this.#journal.write("user_unreadable", { userId });
+  }
+
   #know(userId: number, userName: string): void {
-    if (this.#names.size >= knownUsersMax) this.#names.clear();
+    if (this.#names.size >= limits.knownUsersMax) this.#names.clear();
     this.#names.set(userId, userName);
   }
 }
@@ -98,8 +121,8 @@ function parseUser(userId: number, json: string): StoredUser | null {
   const textOf = (name: string): string => (typeof given[name] === "string" ? given[name] : "");
   const record = {
     userId,
-    userName: madeFitForName(textOf("userName"), userNameMaxCodePoints),
-    sex: textOf("sex").slice(0, sexMaxUnits).toWellFormed(),
+    userName: madeFitForName(textOf("userName"), limits.userNameMaxCodePoints),
+    sex: textOf("sex").slice(0, limits.sexMaxUnits).toWellFormed(),
     pwd: textOf("pwd"),
     since: textOf("since"),
   };

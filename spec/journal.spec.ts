@@ -9,7 +9,7 @@ import { ManualClock } from "./helpers/manualClock.ts";
 import { startRedis } from "./helpers/redis.ts";
 import { startSpecServer } from "./helpers/server.ts";
 import { until } from "./helpers/wait.ts";
-import { newUser } from "./helpers/wireClient.ts";
+import { type Data, WireClient, newUser } from "./helpers/wireClient.ts";
 
 test("[journal] an outage is one line a second for each event and reason, with how many there were", () => {
   const clock = new ManualClock();
@@ -61,4 +61,92 @@ test("[P-7] while Redis is away presence asks less and less often, and at once w
   });
   watcher.destroy();
   await server.close();
+});
+
+test("[journal] [A-3] a record that cannot be read is told of, once a minute for each user, and nothing of it", async () => {
+  const clock = new ManualClock();
+  const redis = await startRedis();
+  const server = await startSpecServer({ redis, clock });
+  await redis.client.hset("users", { 5: "geheim {", 6: "[7]" });
+  const client = await WireClient.connect(server.port);
+  const told = (): unknown[] =>
+    server.events.filter(({ event }) => event === "user_unreadable").map(({ userId }) => userId);
+  const tries = async (): Promise<void> => {
+    for (const userId of [5, 5, 6, 7, 5]) {
+      const { code } = await client.ask("LoginMes", { userId, userPwd: "x", v: 2 }, "LoginResMes");
+      assert.equal(code, 500);
+    }
+  };
+  await tries();
+  assert.deepEqual(told(), [5, 6]);
+  clock.advance(60_000);
+  const again = await WireClient.connect(server.port);
+  await again.ask("LoginMes", { userId: 5, userPwd: "x", v: 2 }, "LoginResMes");
+  assert.deepEqual(told(), [5, 6, 5]);
+  assert.doesNotMatch(JSON.stringify(server.events), /geheim/);
+  for (const one of [client, again]) one.destroy();
+  await server.close();
+  await redis.stop();
+});
+
+test("[journal] nothing secret and nothing that was said stands in it, whatever goes well or wrong", async () => {
+  const redis = await startRedis();
+  const server = await startSpecServer({ redis });
+  const [word, secret] = ["was-said-here", "pw-geheim"];
+  await redis.client.hset("users", "3", JSON.stringify({ userId: 3, userPwd: secret, userName: "plain" }));
+  const alice = await newUser(server.port, 1);
+  const bob = await newUser(server.port, 2);
+  const other = await WireClient.login(server.port, { userId: 3, userPwd: secret });
+  for (const fields of [
+    { content: word, mid: "a" },
+    { content: word, mid: `${word}-key`, conv: "u:2" },
+    { content: word, mid: "c", conv: `u:${word}` },
+    { content: word.repeat(1000), mid: "d" },
+  ] as Data[]) {
+    await alice.ask("SmsMes", fields, "SmsResMes");
+  }
+  await bob.hears("both", () => bob.all("SmsMes").length >= 2);
+  const stranger = await WireClient.connect(server.port);
+  const logins: Data[] = [
+    { userId: 3, userPwd: `${secret}-wrong` },
+    { userId: 3, token: `${secret}-token` },
+    { userId: 99, userPwd: secret },
+  ];
+  for (const fields of logins) await stranger.ask("LoginMes", { ...fields, v: 2 }, "LoginResMes");
+  await stranger.ask(
+    "RegisterMes",
+    { user: { userId: 3, userPwd: secret, userName: "n" } },
+    "RegisterResMes",
+  );
+  for (const bytes of [`\0\0\0\x20{"type":"SmsMes","data":"${word}`, "\0\0\0\x02no", `\xff\xff${secret}`]) {
+    const broken = await WireClient.connect(server.port);
+    broken.bytes(Buffer.from(bytes, "latin1"));
+    await broken.closed;
+  }
+  // What cannot be done is told with its reason, which may be Redis' own words.
+  await redis.client.config("SET", "maxmemory", "1");
+  await alice.ask("SmsMes", { content: word, mid: "full" }, "SmsResMes");
+  await stranger.ask("LoginMes", { userId: 3, userPwd: secret, v: 2 }, "LoginResMes");
+  await redis.client.config("SET", "maxmemory", "0");
+  const tokens = [alice, bob, other].map((client) => String(client.heard[0]?.data.token));
+  for (const client of [alice, bob, other, stranger]) client.destroy();
+  await server.close();
+  const kinds = new Set(server.events.map(({ event }) => event));
+  for (const kind of [
+    "session_opened",
+    "login_failed",
+    "broken_frame",
+    "redis_call_failed",
+    "password_migrated",
+  ])
+    assert.ok(kinds.has(kind), `${kind} was told: ${[...kinds].join(" ")}`);
+  const told = JSON.stringify(server.events);
+  for (const hidden of [word, secret, "argon2", "pw1", "pw2", ...tokens]) {
+    assert.ok(!told.includes(hidden), `${hidden} stands in the journal`);
+  }
+  assert.ok(
+    tokens.every((token) => token.length > 20),
+    "tokens were looked for",
+  );
+  await redis.stop();
 });

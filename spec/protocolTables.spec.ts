@@ -77,7 +77,7 @@ const bounds: [string, RegExp, number[]][] = [
   ["P-2", /\((\d+) ms or more\)/, [limits.presenceWindowMs]],
   ["P-5", /\(1 to (\d+), default (\d+)\)/, [limits.usersPageMaxUsers, limits.usersPageDefaultUsers]],
   ["P-6", /Above ([\d,]+) online/, [limits.presenceFanoutMaxUsers]],
-  ["S-4", /within (\d+) h/, [((limits.midDaysKept - 1) * limits.midDaySeconds) / 3600]],
+  ["S-4", /within (\d+) h/, [(limits.midDaysKept - 1) * 24]],
   ["S-6", /over ([\d,]+) units/, [limits.contentMaxUnits]],
   ["S-7", /within (\d+) s,/, [limits.answerDeadlineMs / second]],
   [

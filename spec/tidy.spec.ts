@@ -327,6 +327,21 @@ test("[house] every file says what it is about, every exported function and clas
   assert.deepEqual(bare, []);
 });
 
+test("[house] what a file of lib/ exports is used: outside of it, or else in it", () => {
+  const product = [...lib, ...scripts];
+  const unused = lib.flatMap(({ path, code }) =>
+    [...code.matchAll(/^export (?:async )?(?:abstract )?(?:const|function\*?|class|interface|type) (\w+)/gm)]
+      .map(([, name = ""]) => name)
+      .filter((name) => {
+        const word = new RegExp(`\\b${name}\\b`, "g");
+        const others = product.some((other) => other.path !== path && word.test(other.code));
+        return !others && [...code.matchAll(word)].length === 1;
+      })
+      .map((name) => `${path}: ${name}`),
+  );
+  assert.deepEqual(unused, []);
+});
+
 test("[house] specs neither sleep nor skip", () => {
   assert.deepEqual(findings(specs, /setTimeout\(.*[,(]\s*(?:[1-9]\d{2,}|[1-9][\d_]*_\d{3})\b/), []);
   assert.deepEqual(findings([...specs, ...helpers], /node:timers\/promises/), []);
