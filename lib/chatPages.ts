@@ -83,12 +83,17 @@ export async function searchPage(page: PageWriter, word: string, context: PageCo
       tell();
     },
   });
-  const said = searchEnd(end, searched, found, texts);
+  const said = searchEnd(end, { searched, found }, context);
   page.done(said);
   page.line(said, end.kind === "failed" ? "warning" : "dim");
 }
 
-function searchEnd(end: WalkEnd, searched: number, found: number, { search }: ScreenTexts): string {
+function searchEnd(
+  end: WalkEnd,
+  { searched, found }: { searched: number; found: number },
+  { texts, codeTexts }: Pick<PageContext, "texts" | "codeTexts">,
+): string {
+  const { search } = texts;
   switch (end.kind) {
     case "done":
       return search.done(searched, found);
@@ -97,7 +102,7 @@ function searchEnd(end: WalkEnd, searched: number, found: number, { search }: Sc
     case "full":
       return search.full(found);
     case "failed":
-      return search.failed(harmless(end.reason));
+      return search.failed(reasonText(end.error, texts, codeTexts));
   }
 }
 
@@ -115,7 +120,7 @@ function foundText(
 export async function verifyPage(
   page: PageWriter,
   room: Room,
-  { client, texts }: PageContext,
+  { client, texts, codeTexts }: PageContext,
 ): Promise<void> {
   const { verify } = texts;
   let faults = 0;
@@ -140,7 +145,9 @@ export async function verifyPage(
   });
   page.done("");
   const seen = state as { checked: number; first: string; firstSeq: number; last: string } | null;
-  if (end.kind === "failed") return page.line(verify.failed(harmless(end.reason)), "warning");
+  if (end.kind === "failed") {
+    return page.line(verify.failed(reasonText(end.error, texts, codeTexts)), "warning");
+  }
   if (end.kind === "stopped") return page.line(verify.stopped(seen?.checked ?? 0), "warning");
   if (!seen) return page.line(verify.empty);
   if (seen.firstSeq > 1) page.line(verify.trimmedBefore(seen.firstSeq - 1));

@@ -11,7 +11,7 @@ export type AskHistory = ChatClient["history"];
 
 /** How a walk ended. `failed`: the link, or the server, would not. */
 export type WalkEnd =
-  { kind: "done" } | { kind: "stopped" } | { kind: "full" } | { kind: "failed"; reason: string };
+  { kind: "done" } | { kind: "stopped" } | { kind: "full" } | { kind: "failed"; error: unknown };
 
 export interface SearchOptions {
   ask: AskHistory;
@@ -41,7 +41,7 @@ export async function searchHistory({
       if (signal.aborted) return { kind: "stopped" };
       const page = await pageOf(ask, { conv, ...(before !== undefined && { before }) });
       if ("failed" in page)
-        return signal.aborted ? { kind: "stopped" } : { kind: "failed", reason: page.failed };
+        return signal.aborted ? { kind: "stopped" } : { kind: "failed", error: page.failed };
       if (signal.aborted) return { kind: "stopped" };
       for (const message of page.messages.toReversed()) {
         if (!folded(message.content).includes(wanted)) continue;
@@ -92,7 +92,7 @@ export async function verifyHistory({
     if (signal.aborted) return { kind: "stopped" };
     const page = await pageOf(ask, { conv, after: formatId(last ?? zeroId) });
     if ("failed" in page)
-      return signal.aborted ? { kind: "stopped" } : { kind: "failed", reason: page.failed };
+      return signal.aborted ? { kind: "stopped" } : { kind: "failed", error: page.failed };
     for (const { id: text = "", mid, userId, content } of page.messages) {
       const id = parseId(text);
       if (!id) continue;
@@ -120,14 +120,14 @@ export async function verifyHistory({
 async function pageOf(
   ask: AskHistory,
   fields: { conv: string; before?: string; after?: string },
-): Promise<{ messages: Delivered[]; more: boolean } | { failed: string }> {
+): Promise<{ messages: Delivered[]; more: boolean } | { failed: unknown }> {
   try {
     const { messages, more } = await ask({ ...fields, limit: historyPageMaxMessages });
     return { messages, more };
   } catch (error) {
     // A conversation with somebody who is not there has no messages; it is not what was asked for.
     if ((error as { code?: number }).code === codes.notFound) return { messages: [], more: false };
-    return { failed: (error as Error).message };
+    return { failed: error };
   }
 }
 

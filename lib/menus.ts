@@ -11,8 +11,10 @@ import type { Clock } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { harmless } from "./displayText.ts";
 import { type ExitCode, exitCodes } from "./exitCodes.ts";
+import { reasonOf } from "./journal.ts";
 import { type Lang, type Texts, texts } from "./lang.ts";
 import { clientQuitWaitMs, screenQuitWaitMs } from "./limits.ts";
+import { linkReasonText } from "./noteLines.ts";
 import { type LeftPlain, PlainChat } from "./plainChat.ts";
 import { ReadMarks } from "./readMarks.ts";
 import { register } from "./registration.ts";
@@ -242,7 +244,8 @@ export class Menus {
 
   #unreachable(error: unknown): Talk {
     const { ask } = this.#options;
-    ask.print(this.#say.unreachable(shownAddresses(this.#options), harmless((error as Error).message)));
+    const why = linkReasonText(reasonOf(error), screenTexts[this.#options.speech.lang]);
+    ask.print(this.#say.unreachable(shownAddresses(this.#options), why));
     return failed(exitCodes.noConnection);
   }
 }

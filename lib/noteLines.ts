@@ -17,7 +17,7 @@ export function noteLines(text: NoteText, { texts, hint }: NoteContext): string[
     case "words":
       return text.words.split("\n");
     case "lost":
-      return [texts.linkLost(harmless(text.reason))];
+      return [texts.linkLost(linkReasonText(text.reason, texts))];
     case "back":
       return [texts.linkBack(text.seconds)];
     case "presence":
@@ -25,6 +25,11 @@ export function noteLines(text: NoteText, { texts, hint }: NoteContext): string[
     case "digest":
       return digestLines(text.lines, { texts, hint });
   }
+}
+
+/** Why there is no link: in the person's language, as far as it is said by us and not by the system. */
+export function linkReasonText(reason: string, { linkReasons }: ScreenTexts): string {
+  return linkReasons[reason] ?? harmless(reason);
 }
 
 /** One quiet line; with few people it says who. */

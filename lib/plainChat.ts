@@ -9,10 +9,9 @@ import { type CommandHost, type Left, runLine } from "./chatCommands.ts";
 import type { PageWriter } from "./chatPages.ts";
 import { statusOf } from "./chatStatus.ts";
 import { readLine } from "./commands.ts";
-import { harmless } from "./displayText.ts";
 import { type Lang, type Texts, texts } from "./lang.ts";
 import { offlineSayFirstMs, plainProgressMs } from "./limits.ts";
-import { noteLines } from "./noteLines.ts";
+import { linkReasonText, noteLines } from "./noteLines.ts";
 import { OwnWords } from "./ownWords.ts";
 import { askAboutPaste } from "./pasteQuestion.ts";
 import {
@@ -254,7 +253,7 @@ export class PlainChat implements CommandHost, ChatView {
       return this.#show(`* ${this.#say.back(String(news.seconds))}`);
     }
     if (state.kind !== "offline") return;
-    const [why, next] = [harmless(state.reason), (state.nextTryMs / 1000).toFixed(1)];
+    const [why, next] = [linkReasonText(state.reason, this.chat.texts), (state.nextTryMs / 1000).toFixed(1)];
     if (!this.chat.client.info) return this.#show(`* ${this.#say.loginWaits(why, next)}`);
     if (news.kind === "lost") return this.#show(`* ${this.#say.lost(why, next)}`);
     // It is said again after twice the time, for as long as it takes.

@@ -12,6 +12,7 @@ import { harmless } from "./displayText.ts";
 import { reasonOf } from "./journal.ts";
 import { type Lang, type Texts, texts } from "./lang.ts";
 import { screenQuitWaitMs } from "./limits.ts";
+import { linkReasonText } from "./noteLines.ts";
 import { type Background, type ColorDepth, backgroundOf, paletteFor } from "./palette.ts";
 import { register } from "./registration.ts";
 import { ScreenChat } from "./screenChat.ts";
@@ -140,7 +141,8 @@ export class ScreenClient {
       if (code === codes.ok) return { userId, password };
       dialog.print(this.#texts.notRegistered(this.#texts.codes[code] ?? harmless(error)));
     } catch (error) {
-      dialog.print(this.#texts.unreachable(shownAddresses(this.#options), harmless(reasonOf(error))));
+      const why = linkReasonText(reasonOf(error), this.#screenTexts);
+      dialog.print(this.#texts.unreachable(shownAddresses(this.#options), why));
     }
     return this.#ask(null);
   }
@@ -220,7 +222,8 @@ export class ScreenClient {
       if (code === codes.ok) return true;
       this.#dialog.print(this.#texts.notLoggedIn(this.#texts.codes[code] ?? harmless(error)));
     } catch (error) {
-      this.#dialog.print(this.#texts.unreachable(shownAddresses(this.#options), harmless(reasonOf(error))));
+      const why = linkReasonText(reasonOf(error), this.#screenTexts);
+      this.#dialog.print(this.#texts.unreachable(shownAddresses(this.#options), why));
     }
     return false;
   }

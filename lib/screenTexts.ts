@@ -21,6 +21,10 @@ const zh = {
   cameOnline: (who: string) => `${who} 上线了`,
   wentOffline: (who: string) => `${who} 下线了`,
   linkLost: (why: string) => `连接断了（${why}），会自动重连；没确认的消息会再发`,
+  linkReasons: { closed: "对方关闭", silent: "对方没有声音", "no answer": "没有应答" } as Record<
+    string,
+    string
+  >,
   linkBack: (seconds: number) => `又连上了（断开 ${seconds} 秒）`,
   digestTitle: "你不在的时候：",
   digestPrivate: (total: number, people: string) => `${total} 条私聊：${people}`,
@@ -229,6 +233,7 @@ const en: ScreenTexts = {
   cameOnline: (who) => `${who} is online`,
   wentOffline: (who) => `${who} has left`,
   linkLost: (why) => `connection lost (${why}); it comes back by itself, what is unconfirmed is sent again`,
+  linkReasons: { closed: "closed", silent: "silent", "no answer": "no answer" },
   linkBack: (seconds) => `connected again (after ${seconds} s)`,
   digestTitle: "while you were away:",
   digestPrivate: (total, people) => `${total} private: ${people}`,

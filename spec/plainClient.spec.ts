@@ -471,6 +471,8 @@ test("[C-26] [C-27] [C-5] a lost link is told in lines, what is typed meanwhile 
   await pty.shows("… me: while away\r\n", `${words.unsent(1)}) everyone> `);
   pty.press("\r");
   await pty.shows("* ", ` | ${words.unsent(1)} | 127.0.0.1:${gate.port}`);
+  pty.press("/search word\r");
+  await pty.shows(words.search.failed(words.commands.notConnected));
   await gate.accept();
   await pty.shows("* Connected again (after ", "] ✓ me: while away\r\n");
   const { data } = await other.next("SmsMes", ({ userId }) => userId === 3_400);
