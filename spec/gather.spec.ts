@@ -1,4 +1,6 @@
-/** gather.spec: commands of one step go out together, and none of them waits for another step. */
+/**
+ * gather: commands of one step go out together, and none of them waits for another step.
+ */
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { describe, test } from "node:test";
@@ -22,7 +24,7 @@ function noting(): { line: Redis; written: string[] } {
 }
 
 describe("gather", () => {
-  test("what one step asks, and the promises that it settles, is one write; the next step's is another", async () => {
+  test("[gather] what one step asks, and the promises that it settles, is one write; the next step's is another", async () => {
     const { line, written } = noting();
     const gather = new Gather(() => [line]);
     const ask = (text: string): void => {
@@ -39,7 +41,7 @@ describe("gather", () => {
     assert.deepEqual(written, ["abc", "d"]);
   });
 
-  test("a line that has no stream yet, or another one by then, is no trouble", async () => {
+  test("[gather] a line that has no stream yet, or another one by then, is no trouble", async () => {
     const { line, written } = noting();
     const none = {} as Redis;
     const gather = new Gather(() => [none, line]);

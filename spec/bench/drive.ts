@@ -4,6 +4,7 @@
  */
 import type { Crowd } from "./crowd.ts";
 import { Meter } from "./cost.ts";
+import { metronome } from "./metronome.ts";
 import type { RunningSystem } from "./system.ts";
 import { Tally } from "./tally.ts";
 
@@ -101,19 +102,9 @@ interface Evenly {
 }
 
 async function sendEvenly(crowd: Crowd, { tally, count, perSecond, senders, length }: Evenly): Promise<void> {
-  const startMs = performance.now() + 5;
-  for (let index = 0; index < count;) {
-    const dueMs = startMs + (index * 1000) / perSecond;
-    const nowMs = performance.now();
-    if (dueMs > nowMs) {
-      // Waits a little less, then turn by turn: a timer of Node is late by a ms or so, and that is not the system's.
-      if (dueMs - nowMs > 2) await pause(crowd, dueMs - nowMs - 1.5);
-      else await new Promise((resolve) => setImmediate(resolve));
-      continue;
-    }
-    crowd.say(tally, senders[index % senders.length] ?? 0, { length, intendedMs: dueMs });
-    index++;
-  }
+  const send = (index: number, intendedMs: number): void =>
+    crowd.say(tally, senders[index % senders.length] ?? 0, { length, intendedMs });
+  await metronome({ perSecond, count }, send, crowd.broken);
 }
 
 function tallyOf(

@@ -1,14 +1,12 @@
 /**
  * privateAxis: private messages, 2,000 a second over 1,000 users, each to one other; and what an fsync costs meanwhile.
  */
-import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { type Axis, textLength, valuesOf } from "./axis.ts";
 import { Crowd } from "./crowd.ts";
 import { keepRate } from "./drive.ts";
+import { startFsyncProbe } from "./fsyncProbe.ts";
 import { startHaiyu } from "./haiyuSystem.ts";
 import { HaiyuWire, firstUserId } from "./haiyuWire.ts";
-import { Latencies } from "./latencies.ts";
 
 const axis = "private";
 const users = 1000;
@@ -34,15 +32,16 @@ export const privateAxis: Axis = {
       await crowd.grow(users);
       const senders = Array.from({ length: users }, (_, index) => index);
       for (let repetition = 0; repetition < bench.repetitions; repetition++) {
-        const fsync = fsyncLatencies(system.folder);
+        const fsync = await startFsyncProbe(system.folder);
         const driven = await keepRate(crowd, system, {
           ...{ perSecond: 2000, senders, readers: 1, textLength },
           ...{ seconds: bench.seconds, warmSeconds: 1 },
         });
+        await fsync.stop();
         const values: Record<string, number> = {
           ...valuesOf(driven),
-          "fsync p50 ms": fsync.percentile(50),
-          "fsync p99 ms": fsync.percentile(99),
+          "fsync p50 ms": fsync.latencies.percentile(50),
+          "fsync p99 ms": fsync.latencies.percentile(99),
         };
         bench.figures.add({ axis, work: privateWork, system: system.name }, values);
         bench.say(`private: p50 ${values["p50 ms"]?.toFixed(2)} ms, p99 ${values["p99 ms"]?.toFixed(2)} ms`);
@@ -53,20 +52,3 @@ export const privateAxis: Axis = {
     }
   },
 };
-
-/** What appending 4 KiB and syncing it costs on the disk of this folder. */
-export function fsyncLatencies(folder: string): Latencies {
-  const path = join(folder, "fsync.probe");
-  const file = openSync(path, "w");
-  const block = Buffer.alloc(4096, 1);
-  const latencies = new Latencies();
-  for (let count = 0; count < 200; count++) {
-    const startMs = performance.now();
-    writeSync(file, block);
-    fdatasyncSync(file);
-    latencies.add(performance.now() - startMs);
-  }
-  closeSync(file);
-  rmSync(path);
-  return latencies;
-}
