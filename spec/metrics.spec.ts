@@ -48,7 +48,10 @@ test("[R-5] who did not ask for metrics does not load what makes them", async ()
 
 describe("the port of --metrics", { concurrency: true }, () => {
   test("[R-5] what happened is counted, once each, and counts only grow", async () => {
-    const { server, port } = await spawned();
+    // Who is online anywhere counts: nobody else's people on this one.
+    const own = await startRedis();
+    ends.push(() => own.stop());
+    const { server, port } = await spawned(own.url);
     const empty = await scrape(port);
     assert.equal(empty.value("haiyu_sessions"), 0);
     const [alice, bob] = [await newUser(server.port, 1), await newUser(server.port, 2)];
@@ -123,6 +126,35 @@ describe("the port of --metrics", { concurrency: true }, () => {
     const healed = async (): Promise<number> => (await scrape(port)).value("haiyu_doorbells_healed_total");
     await until("it to be counted", async () => (await healed()) === 1);
     for (const client of [alice, bob]) client.destroy();
+  });
+
+  test("[R-5] readers that lag, messages that are refused and calls of Redis that fail are seen", async () => {
+    const own = await startRedis();
+    ends.push(() => own.stop());
+    const { server, port } = await spawned(own.url);
+    const [alice, deaf] = [await newUser(server.port, 41), await newUser(server.port, 42)];
+    deaf.socket.pause();
+    const before = await scrape(port);
+    const content = "海".repeat(4000);
+    let mid = 0;
+    const lagging = async (): Promise<number> => {
+      for (let n = 0; n < 100; n++) alice.say("SmsMes", { content, mid: `m${mid++}` });
+      await alice.hears("the answers", () => alice.all("SmsResMes").length === mid);
+      return (await scrape(port)).value("haiyu_readers_lagging");
+    };
+    await until("it to lag", async () => (await lagging()) === 1, 30_000);
+    await own.client.config("SET", "maxmemory", "1");
+    alice.say("SmsMes", { content: "x", mid: "full" });
+    assert.equal((await alice.next("SmsResMes", (answer) => answer.mid === "full")).data.code, 503);
+    const told = await scrape(port);
+    const moved = (name: string): number => told.value(name) - before.value(name);
+    assert.equal(moved("haiyu_messages_refused_total"), 1);
+    assert.equal(moved("haiyu_readers_set_aside_total"), 1);
+    assert.ok(moved("haiyu_redis_errors_total") >= 1, "a call failed");
+    assert.ok(moved("haiyu_received_bytes_total") > mid * 3 * content.length, "bytes that came are counted");
+    assert.equal(told.value("haiyu_sessions"), 2, "who lags is not cut off");
+    for (const client of [alice, deaf]) client.destroy();
+    await until("nobody to lag", async () => (await scrape(port)).value("haiyu_readers_lagging") === 0);
   });
 
   test("[R-6] ready while Redis takes writes, alive all the time", async () => {
