@@ -167,7 +167,7 @@ export class InputEditor {
     if (step < 0 && start === 0) return this.#recall(-1);
     if (step > 0 && this.#lineEnd() === this.text.length) return this.#recall(1);
     const passed = graphemesOf(this.text.slice(start, this.at)).length;
-    const otherStart = step < 0 ? this.text.lastIndexOf("\n", start - 2) + 1 : this.#lineEnd() + 1;
+    const otherStart = step < 0 ? this.#lineStart(start - 1) : this.#lineEnd() + 1;
     const otherEnd = this.text.indexOf("\n", otherStart);
     const other = graphemesOf(this.text.slice(otherStart, otherEnd < 0 ? undefined : otherEnd));
     this.#move(otherStart + other.slice(0, passed).join("").length);
@@ -182,8 +182,9 @@ export class InputEditor {
     this.set(history[next] ?? this.#draft.kept);
   }
 
-  #lineStart(): number {
-    return this.text.lastIndexOf("\n", this.at - 1) + 1;
+  #lineStart(at: number = this.at): number {
+    // lastIndexOf takes a place before the beginning for the beginning.
+    return at === 0 ? 0 : this.text.lastIndexOf("\n", at - 1) + 1;
   }
 
   #lineEnd(): number {

@@ -14,46 +14,75 @@ import { type KeyEvent, KeyEvents } from "../lib/keyEvents.ts";
 const chars = [..."abc xyz-/中文字あ한！é", "e\u0301", "👩‍🚀", "😀", "🇨🇳", "❤️", "\n"];
 const words = fc.string({ unit: fc.constantFrom(...chars), minLength: 1, maxLength: 20 });
 
-test("[C-25] any keys and texts: the text and the cursor are those of a list of graphemes", () => {
+const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+/** What the editor should be: a text and a place in it, each key said in one line; it knows nothing of the editor. */
+class Model {
+  text = "";
+  at = 0;
+
+  insert(text: string): void {
+    this.#put(this.at, this.at, text);
+  }
+
+  key(name: string): void {
+    const line = this.text.slice(0, this.at).split("\n").at(-1)?.length ?? 0;
+    const [start, end] = [this.at - line, `${this.text}\n`.indexOf("\n", this.at)];
+    const { before, behind } = this.#neighbours();
+    if (name === "left") this.at = before;
+    else if (name === "right") this.at = behind;
+    else if (name === "home") this.at = start;
+    else if (name === "end") this.at = end;
+    else if (name === "backspace") this.#put(before, this.at, "");
+    else if (name === "delete") this.#put(this.at, behind, "");
+    else if (name === "ctrl-k") this.#put(this.at, end === this.at ? behind : end, "");
+    else if (name === "ctrl-u") this.#put(start === this.at ? before : start, this.at, "");
+    else if (name === "ctrl-w") {
+      let from = this.at;
+      while (from > 0 && /\s/.test(this.text[from - 1] ?? "")) from--;
+      while (from > 0 && !/\s/.test(this.text[from - 1] ?? "")) from--;
+      this.#put(from, this.at, "");
+    }
+  }
+
+  #put(from: number, to: number, text: string): void {
+    this.text = this.text.slice(0, from) + text + this.text.slice(to);
+    this.at = from + text.length;
+  }
+
+  /** The edges of characters nearest to the cursor, on both sides of it. */
+  #neighbours(): { before: number; behind: number } {
+    const edges = [...segmenter.segment(this.text)].map(({ index }) => index);
+    return {
+      before: edges.findLast((edge) => edge < this.at) ?? 0,
+      behind: edges.find((edge) => edge > this.at) ?? this.text.length,
+    };
+  }
+}
+
+test("[C-25] any keys and texts: the text and the cursor are those of a model that knows only graphemes", () => {
+  const names = ["left", "right", "home", "end", "backspace", "delete", "ctrl-k", "ctrl-u", "ctrl-w"];
   const act = fc.oneof(
     words.map((insert) => ({ insert })),
-    fc.constantFrom("left", "right", "backspace", "delete").map((key) => ({ key })),
+    fc.constantFrom(...names).map((key) => ({ key })),
   );
   fc.assert(
     fc.property(fc.array(act, { maxLength: 40 }), (acts) => {
       const editor = new InputEditor();
-      let [before, after] = ["", ""];
+      const model = new Model();
       for (const one of acts) {
         if ("insert" in one) {
           editor.insert(one.insert);
-          before += one.insert;
+          model.insert(one.insert);
         } else {
           editor.key(one.key);
-          const cells = graphemesOf(before + after);
-          let at = 0;
-          let place = 0;
-          while (at < before.length) at += cells[place++]?.length ?? before.length;
-          // A cursor inside what has become one grapheme stands at its beginning for a step to the left.
-          const left = at > before.length ? place - 1 : Math.max(place - 1, 0);
-          const start = (count: number): number => cells.slice(0, count).join("").length;
-          const whole = before + after;
-          if (one.key === "left") [before, after] = [whole.slice(0, start(left)), whole.slice(start(left))];
-          const right = at > before.length ? place : place + 1;
-          if (one.key === "right")
-            [before, after] = [whole.slice(0, start(right)), whole.slice(start(right))];
-          if (one.key === "backspace")
-            [before, after] = [whole.slice(0, start(left)), whole.slice(editor.at)];
-          if (one.key === "backspace" || one.key === "delete") {
-            before = editor.text.slice(0, editor.at);
-            after = editor.text.slice(editor.at);
-          }
+          model.key(one.key);
         }
-        assert.equal(editor.text, before + after);
-        assert.equal(editor.at, before.length);
+        assert.deepEqual([editor.text, editor.at], [model.text, model.at], JSON.stringify(one));
         assert.ok(editor.text.isWellFormed(), "no character is cut");
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 500 },
   );
 });
 
@@ -98,6 +127,17 @@ test("[C-25] readline's keys: words, ends, kill and yank, transpose, undo; histo
   editor.key("up");
   editor.key("end");
   assert.equal(editor.at, 5, "Up goes to the row above before it goes to the history");
+});
+
+test("[C-25] a text that begins with an empty line: its first row has a beginning too", () => {
+  for (const key of ["home", "ctrl-a", "ctrl-u"]) {
+    const editor = new InputEditor();
+    editor.insert("\nab");
+    editor.key("up");
+    assert.equal(editor.at, 0);
+    editor.key(key);
+    assert.deepEqual([editor.text, editor.at], ["\nab", 0], key);
+  }
 });
 
 test("[C-25] Tab: commands, people behind /msg and after @, conversations, settings", () => {

@@ -63,6 +63,46 @@ test("[C-22] at 2,000 messages a second at most 20 frames a second are drawn, an
   assert.match(lines[bar - 1] ?? "", new RegExp(` line ${count}\\.$`), "the newest is on the screen");
 });
 
+test("[C-22] on a slow line: nothing waits for an answer of the terminal, a key costs few bytes, a frame of a flood no more than its rows", async () => {
+  const stage = new Stage({ depth: "true" });
+  for (let n = 1; n <= 40; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  await stage.logIn();
+  // Questions that a terminal answers: the background, once, and whatever the answer, or none, all goes on.
+  const questions = /\u001b\[[0-9;?>=]*[nc]|\u001b\[[?>]?[0-9;]*u|\u001b\]\d+;\?|\u001bP|\u0005/g;
+  assert.deepEqual(stage.tty.written.match(questions), ["\u001b]11;?"]);
+  /** Bytes of what keys do. */
+  const costOf = async (...keys: string[]): Promise<number> => {
+    stage.tty.written = "";
+    await stage.type(...keys);
+    assert.equal(stage.tty.written.match(questions), null);
+    return Buffer.byteLength(stage.tty.written);
+  };
+  // Where terminals disagree about a width the whole row is drawn.
+  for (const [keys, most] of [
+    ["hello 中文", 80],
+    ["👩‍🚀e\u0301 hm", 240],
+  ] as const) {
+    for (const key of keys) {
+      const cost = await costOf(key);
+      assert.ok(
+        cost <= most,
+        `${cost} bytes for ${JSON.stringify(key)}: ${JSON.stringify(stage.tty.written)}`,
+      );
+    }
+  }
+  assert.ok((await costOf("\u001b[D")) <= 16, "the cursor moves");
+  const page = await costOf("\u001b[5~");
+  assert.ok(page <= 24 * 200, `${page} bytes for a page`);
+  await costOf("\u001b[1;5F");
+  for (let frame = 0; frame < 20; frame++) {
+    stage.tty.written = "";
+    for (let n = 0; n < 100; n++) stage.hears({ userId: 100 + n, content: `flood ${frame} ${n}` });
+    await stage.settled();
+    const cost = Buffer.byteLength(stage.tty.written);
+    assert.ok(cost <= 24 * 200, `${cost} bytes for a frame of 100 new messages`);
+  }
+});
+
 const pasted = Array.from({ length: 200 }, (_, index) => `${index + 1}. 行 👩‍🚀 e\u0301`);
 
 /** A paste as it comes over a line: in pieces that end anywhere, within characters too, while others talk. */

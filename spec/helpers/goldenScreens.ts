@@ -3,6 +3,7 @@
  * clock, ids and people are the scene's own.
  */
 import { type Lang } from "../../lib/lang.ts";
+import type { Background, ColorDepth } from "../../lib/palette.ts";
 import type { Cell } from "./screenTty.ts";
 import { Stage } from "./screenStage.ts";
 
@@ -19,10 +20,24 @@ const sizes = [
   [120, 40],
 ] as const;
 
+/** What terminals can show, but for 24 bits of colour on a dark background, which all sizes and languages have. */
+const looks: { name: string; depth: ColorDepth; background: Background }[] = [
+  { name: "-light", depth: "true", background: "light" },
+  { name: "-256", depth: "256", background: "dark" },
+  { name: "-256-light", depth: "256", background: "light" },
+  { name: "-16", depth: "16", background: "dark" },
+  { name: "-nocolor", depth: "none", background: "dark" },
+];
+const plainest: (typeof looks)[number] = { name: "", depth: "true", background: "dark" };
+
 /** A scene of a morning: an absence, a talk, a private one, a refusal, a loss of the link. */
-async function scene(lang: Lang, [columns, rows]: readonly [number, number]): Promise<GoldenScreen[]> {
-  const stage = new Stage({ columns, rows, lang, depth: "true" });
-  const size = `${columns}x${rows}`;
+async function scene(
+  lang: Lang,
+  [columns, rows]: readonly [number, number],
+  { name: look, depth, background } = plainest,
+): Promise<GoldenScreen[]> {
+  const stage = new Stage({ columns, rows, lang, depth, background });
+  const size = `${columns}x${rows}${look}`;
   const taken: GoldenScreen[] = [];
   const take = (what: string): void => {
     const { lines, cells, cursor } = stage.tty;
@@ -58,10 +73,28 @@ async function scene(lang: Lang, [columns, rows]: readonly [number, number]): Pr
 export async function goldenScreens(): Promise<GoldenScreen[]> {
   const all: GoldenScreen[] = [];
   for (const lang of ["en", "zh"] as const) for (const size of sizes) all.push(...(await scene(lang, size)));
+  for (const look of looks) all.push(...(await scene("en", [80, 24], look)));
   return all;
 }
 
-/** A screen as the text of its file: a frame of |, the cursor's place below. */
-export function goldenText({ lines, cursor }: GoldenScreen): string {
-  return `${lines.map((line) => `|${line}`).join("\n")}\ncursor ${cursor.row}:${cursor.column}\n`;
+/**
+ * A screen as the text of its file: a frame of |, the cursor's place, then the same frame with a letter for each cell's
+ * style (a blank: plain), and what the letters mean.
+ */
+export function goldenText({ lines, cells, cursor }: GoldenScreen): string {
+  const letters = new Map<string, string>([["", " "]]);
+  const letterOf = (style: string): string => {
+    const letter = letters.get(style) ?? String.fromCharCode(0x60 + letters.size);
+    letters.set(style, letter);
+    return letter;
+  };
+  const framed = (rows: string[]): string => rows.map((row) => `|${row}\n`).join("");
+  const styles = cells.map((row) =>
+    row
+      .map(({ style }) => letterOf(style))
+      .join("")
+      .trimEnd(),
+  );
+  const legend = [...letters].slice(1).map(([style, letter]) => `${letter} ${style}\n`);
+  return `${framed(lines)}cursor ${cursor.row}:${cursor.column}\n${framed(styles)}${legend.join("")}`;
 }
