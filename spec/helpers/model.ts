@@ -417,8 +417,10 @@ export class World {
     const { client } = this.#redis;
     const names = await client.zrange("{online}:nodes", "0", "-1");
     const left = names.filter((name) => name.endsWith(".left"));
-    const keys = ["users", "nodes", "version", "node:", "replids"].map((key) => `{online}:${key}`);
-    await client.eval(sweepScript, keys.length, ...keys, "{online}:bell", "PUBLISH", ...left);
+    const keys = ["users", "nodes", "version", "node:", "replids", "swept"].map((key) => `{online}:${key}`);
+    // The lease, and the longest pause between sweeps, in ms; then those that are known to have ended.
+    const told = ["{online}:bell", "PUBLISH", 10_000, 3_000, ...left];
+    await client.eval(sweepScript, keys.length, ...keys, ...told);
   }
 
   #nodeAt(index = 0): number {
