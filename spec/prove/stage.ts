@@ -72,6 +72,8 @@ export interface StageOptions {
   nodes: number;
   keep: boolean;
   redis: StoreKind;
+  /** More failovers a minute than Sentinel makes by itself. */
+  isHurried: boolean;
   /** Flags for every server. */
   flags: string[];
 }
@@ -87,9 +89,9 @@ export class Stage {
     this.store = store;
   }
 
-  static async open({ nodes, keep, redis, flags }: StageOptions): Promise<Stage> {
+  static async open({ nodes, keep, redis, isHurried, flags }: StageOptions): Promise<Stage> {
     const folder = newFolder(keep);
-    const store = storeOf(redis, folder);
+    const store = storeOf(redis, folder, isHurried);
     const stage = new Stage(folder, store);
     await store.open();
     for (let count = 1; count <= nodes; count++) {
@@ -121,12 +123,12 @@ export class Stage {
   }
 }
 
-function storeOf(kind: StoreKind, folder: string): Store {
+function storeOf(kind: StoreKind, folder: string, isHurried: boolean): Store {
   switch (kind) {
     case "one":
       return new OneStore(folder);
     case "sentinel":
-      return new SentinelStore(folder);
+      return new SentinelStore(folder, isHurried);
     case "cluster":
       return new ClusterStore(folder);
   }

@@ -102,12 +102,15 @@ const downAfterMs = 500;
 export class SentinelStore extends GroupStore {
   readonly kind = "sentinel";
   readonly #folder: string;
+  readonly #isHurried: boolean;
   #sentinels: RedisActor[] = [];
   url = "";
 
-  constructor(folder: string) {
+  /** `isHurried`: the sentinels look more often than they would by themselves. */
+  constructor(folder: string, isHurried: boolean) {
     super();
     this.#folder = folder;
+    this.#isHurried = isHurried;
   }
 
   async open(): Promise<void> {
@@ -137,7 +140,7 @@ export class SentinelStore extends GroupStore {
     await Promise.all(this.members.map((member) => member.start()));
     await Promise.all(this.#sentinels.map((sentinel) => sentinel.start()));
     // By itself it looks at a member every 10 s, and takes 8 s to believe a master that came back: one failover in 20 s.
-    const periods = ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 500];
+    const periods = this.#isHurried ? ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 500] : [];
     await Promise.all(this.#sentinels.map((sentinel) => sentinel.ask("SENTINEL", "DEBUG", ...periods)));
     await this.settle();
   }
