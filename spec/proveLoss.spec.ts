@@ -112,6 +112,14 @@ const good: Record<string, [told: number, (tale: Tale) => void]> = {
       tale.session(tale.old, "7-1", "7-2", "7-3", "8-6");
     },
   ],
+  "who was just reading up to there is told where the tail would have ended": [
+    2,
+    (tale) => {
+      lostTail(tale);
+      tale.session(tale.carol, "7-1", "7-2", "7-3", "7-3 2 7-6", "8-6");
+      tale.session(tale.old, "7-1", "7-2", "7-3", "8-6");
+    },
+  ],
   "a tail that was stored over is made up for later": [
     2,
     (tale) => {

@@ -322,8 +322,8 @@ function countBetween(after: Id, before: Id): number {
  * any more: for each such message a later gap is one longer.
  */
 function untold(lost: Place[], gaps: readonly Gap[], { lost: all }: Remains): Place[] {
-  const isIn = ({ after, before }: Gap, { epoch, seq }: Id): boolean =>
-    after.seq < seq && seq < before.seq && after.epoch <= epoch && epoch < before.epoch;
+  const isIn = ({ after, before }: Gap, id: Id): boolean =>
+    after.seq < id.seq && id.seq < before.seq && compareIds(after, id) < 0 && compareIds(id, before) < 0;
   const spare = gaps
     .filter(({ after, before }) => after.seq < before.seq)
     .map((gap) => ({ gap, count: gap.count - all.filter(({ id }) => isIn(gap, id)).length }));
