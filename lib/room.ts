@@ -226,6 +226,17 @@ export class Room {
     if (!known) this.#gone.push({ after, before, reason });
   }
 
+  /** The last of the messages that are here behind an id with nothing missing between; the id itself where none is. */
+  wholeTo(id: MessageId): MessageId {
+    let last = id;
+    for (const item of this.items) {
+      if (item.kind !== "message" || compareIds(item.id, id) <= 0) continue;
+      if (item.id.seq > last.seq + 1 && this.#stateOf(last, item.id) === "missing") break;
+      last = item.id;
+    }
+    return last;
+  }
+
   /** What is missing right before the message at `index`; null: nothing. */
   holeBefore(index: number): Hole | null {
     const item = this.items[index];

@@ -42,12 +42,9 @@ export class RoomFetch {
   /** Brings everything after where reading stopped, as far as it can be replayed, so that unread is counted. */
   async catchUp(room: Room): Promise<void> {
     for (let fetched = 0; fetched < replayMaxMessages; fetched += historyPageMaxMessages) {
-      const from = room.readTo ?? zeroId;
-      const behind = room.items.find((item) => item.kind === "message" && compareIds(item.id, from) > 0);
-      const isNext = behind && behind.id.seq <= from.seq + 1;
-      if (isNext || compareIds(from, room.head) >= 0) break;
-      const last = fetched === 0 ? from : (room.last?.id ?? from);
-      if (!(await this.#fetch(room, { after: last }))) break;
+      // What is newest may be here already, sent at the log-in: the hole before it is what has to be filled.
+      const after = room.wholeTo(room.readTo ?? zeroId);
+      if (compareIds(after, room.head) >= 0 || !(await this.#fetch(room, { after }))) break;
     }
     room.recount();
   }

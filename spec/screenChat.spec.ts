@@ -335,6 +335,18 @@ test("[C-39] after an absence a digest tells who and how many, and reading begin
   assert.doesNotMatch(stage.text, /#everyone +@?\d/);
 });
 
+test("[C-39] [C-24] of an absence of several pages, the end of which was sent at the log-in, every message is counted", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 731; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  const arriving = stage.logIn({ read: { all: 0 } });
+  for (const message of stage.link.logs.get("all")?.slice(-31) ?? []) stage.events.message?.(message);
+  await arriving;
+  await stage.settled();
+  assert.match(stage.text, /#everyone +731│/);
+  assert.match(stage.text, /everyone 731\n/);
+  assert.match(stage.text, /new since you left .*\n.*line 1\./);
+});
+
 test("[C-40] /search finds Chinese and everything else page by page, tells how far it is, and stops at Esc", async () => {
   const stage = new Stage();
   for (let n = 1; n <= 450; n++) {
