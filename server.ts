@@ -466,7 +466,7 @@ async function main(): Promise<void> {
     },
   };
   const onStop = onStopSignal(systemClock, handlers);
-  if (link) link.onStop(handlers.stop);
+  if (link) link.onStop(handlers);
   else for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onStop);
   try {
     const { port } = await starting;

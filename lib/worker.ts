@@ -41,6 +41,8 @@ export function assignmentOf(env: NodeJS.ProcessEnv): Assignment | null {
 export class PrimaryLink {
   #served: { view: ProcessView; journal: Journal } | null = null;
   #stop: (() => void) | null = null;
+  /** Ends it at once: nobody to drain for, and the port is not to be had any more. */
+  #stopNow: (() => void) | null = null;
   #isStopping = false;
 
   constructor() {
@@ -53,13 +55,16 @@ export class PrimaryLink {
       if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
       if (!this.#isStopping) this.#served?.journal.write("primary_gone");
       this.#stopOnce();
+      this.#endIfOrphan();
     });
   }
 
   /** What to call, once, when this worker has to go; at once if that was said already. */
-  onStop(stop: () => void): void {
+  onStop({ stop, stopNow }: { stop: () => void; stopNow: () => void }): void {
     this.#stop = stop;
+    this.#stopNow = stopNow;
     if (this.#isStopping) stop();
+    this.#endIfOrphan();
   }
 
   /** It serves: from now on it answers. */
@@ -76,6 +81,11 @@ export class PrimaryLink {
   /** It cannot serve, and why. */
   failed(reason: string): Promise<void> {
     return this.#say({ kind: "failed", reason });
+  }
+
+  /** Its primary was killed while it started: the port it waits for will never come. */
+  #endIfOrphan(): void {
+    if (!process.connected && !this.#served) this.#stopNow?.();
   }
 
   #stopOnce(): void {

@@ -245,12 +245,14 @@ describe("the port of --metrics", { concurrency: true }, () => {
   test("[R-7] [R-6] of several processes: Redis away is not ready and alive, and why is said", async () => {
     const own = await startRedis();
     ends.push(() => own.stop());
-    const { port } = await spawned(own.url, ["--workers", "2"]);
+    const { server, port } = await spawned(own.url, ["--workers", "2"]);
     own.process.kill("SIGSTOP");
     await until("not ready", async () => (await state(port, "/readyz")) === "503 Redis cannot be written to");
     assert.equal(await state(port, "/healthz"), "200 ok");
     own.process.kill("SIGCONT");
     await until("ready again", async () => (await state(port, "/readyz")) === "200 ok");
+    // Killed it would leave its workers to end by themselves.
+    assert.equal(await server.kill("SIGTERM"), 0);
   });
 
   test("[R-6] alive and not ready while it starts, which can take long", async () => {

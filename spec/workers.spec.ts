@@ -7,6 +7,7 @@ import { after, describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { operatorPortOf, scrape, state } from "./helpers/operator.ts";
 import { dataFolder, isRunning, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
+import { startRedis } from "./helpers/redis.ts";
 import { type JournalEvent, type SpawnedServer, spawnScript, spawnServer } from "./helpers/server.ts";
 import { tiedPid } from "./helpers/scratch.ts";
 import { inTime, until } from "./helpers/wait.ts";
@@ -216,6 +217,21 @@ describe("a server of several processes", { concurrency: 3 }, () => {
     back.destroy();
     assert.equal(await next.kill("SIGTERM"), 0);
     assert.deepEqual(runningOn(folder), []);
+  });
+
+  test("[R-7] a primary that is killed while a worker starts leaves none behind, whenever it is", async () => {
+    const redis = await startRedis();
+    for (let round = 0; round < 2; round++) {
+      const server = spawnScript("server.ts", ["--redis", redis.url, "--port", "0", "--workers", "3"]);
+      await until("the first one to serve", () => server.output.err.includes("listening"), 20_000);
+      // The next ones are counted, and do not listen yet.
+      for (let nodes = 1; nodes < 2; nodes = await redis.client.zcard("{online}:nodes"));
+      server.child.kill("SIGKILL");
+      // All that it has started hold its output open.
+      await inTime("the end of all", server.ended, 14_000);
+      await redis.client.flushall();
+    }
+    await redis.stop();
   });
 
   test("[R-7] [R-4] what cannot be: one line, exit code 1, nothing is left behind", async () => {
