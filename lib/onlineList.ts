@@ -71,6 +71,8 @@ export class OnlineList {
     this.#names.set(userId, userName);
     this.#sorted = null;
     this.#log.push({ userId, userName, online: true });
+    // What is encoded while only totals are told has no people in it ([P-6]): none of it outlasts that.
+    if (this.total > limits.presenceFanoutMaxUsers) this.#snapshot = null;
   }
 
   /** Takes a user out of the list. */
@@ -105,7 +107,9 @@ export class OnlineList {
    * of the CPU of 9,000 log-ins, and left 1.2 KB of RSS a session behind.
    */
   snapshot(): Buffer[] {
-    if (this.total <= limits.presenceFrameMaxUsers) return [this.#framesOf(this.#people(), [], false)];
+    const isOneFrame =
+      this.total <= limits.presenceFrameMaxUsers || this.total > limits.presenceFanoutMaxUsers;
+    if (isOneFrame) return [this.#framesOf(this.#people(), [], false)];
     if (this.#snapshot && this.end - this.#snapshot.index > limits.presenceSnapshotStaleMax) {
       this.#extendSnapshot(this.end);
     }
