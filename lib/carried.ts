@@ -46,20 +46,15 @@ export class Carried {
 
   /** A hint came with these, on top of `position`. False: the log has to be read. */
   add(position: MessageId, entries: readonly Entry[]): boolean {
-    if (entries.length === 0 || !this.#isWhole) return this.#forget();
+    if (entries.length === 0 || !this.#isWhole) return this.distrust();
     let last = this.#entries.at(-1)?.id ?? position;
     for (const entry of entries) {
       if (compareIds(entry.id, last) <= 0) continue;
-      if (!follows(last, entry.id) || this.#entries.length === readBatchMaxEntries) return this.#forget();
+      if (!follows(last, entry.id) || this.#entries.length === readBatchMaxEntries) return this.distrust();
       this.#entries.push(entry);
       last = entry.id;
     }
     return true;
-  }
-
-  /** Something else told that there is more: the log has to be read. */
-  distrust(): void {
-    this.#forget();
   }
 
   /** What follows on `position`, perhaps nothing; null: the log has to be read now. */
@@ -74,7 +69,8 @@ export class Carried {
     return !first || follows(position, first.id) ? rest : null;
   }
 
-  #forget(): false {
+  /** Something told of more than is kept here: the log has to be read. */
+  distrust(): false {
     this.#entries = [];
     this.#isWhole = false;
     return false;

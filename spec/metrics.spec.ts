@@ -9,8 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { ask, operatorPortOf, scrape, state } from "./helpers/operator.ts";
 import { dataFolder } from "./helpers/privateRedis.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
-import { GroupMember, freePort } from "./helpers/redisGroup.ts";
-import { scratchFolder } from "./helpers/scratch.ts";
+import { type GroupMember, startMember } from "./helpers/redisGroup.ts";
 import { type SpawnedServer, spawnScript, spawnServer, startSpecServer } from "./helpers/server.ts";
 import { inTime, until } from "./helpers/wait.ts";
 import { WireClient, newUser } from "./helpers/wireClient.ts";
@@ -291,14 +290,10 @@ describe("the port of --metrics", { concurrency: true }, () => {
 });
 
 async function masterWithReplica(): Promise<{ master: GroupMember; replica: GroupMember }> {
-  const settings = { appendonly: "yes", appendfsync: "always", save: "", "repl-diskless-sync-delay": "0" };
-  const master = new GroupMember(await freePort(), scratchFolder(), settings);
-  const replicaof = `127.0.0.1 ${master.port}`;
-  const replica = new GroupMember(await freePort(), scratchFolder(), { ...settings, replicaof });
-  for (const member of [master, replica]) {
-    await member.start();
-    ends.push(() => member.end());
-  }
+  const master = await startMember();
+  ends.push(() => master.end());
+  const replica = await startMember({ replicaof: `127.0.0.1 ${master.port}` });
+  ends.push(() => replica.end());
   await until("the replica", async () => (await master.replicasOnline()) === 1);
   return { master, replica };
 }

@@ -7,8 +7,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { Script, connectRedis } from "../lib/redis.ts";
 import { parseRedisUrl } from "../lib/redisUrl.ts";
-import { GroupMember, freePort } from "./helpers/redisGroup.ts";
-import { scratchFolder } from "./helpers/scratch.ts";
+import { type GroupMember, startMember } from "./helpers/redisGroup.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
 import { sendUntilStored } from "./helpers/throughFaults.ts";
 import { until } from "./helpers/wait.ts";
@@ -19,11 +18,8 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-const settings = { appendonly: "yes", appendfsync: "always", save: "", "repl-diskless-sync-delay": "0" };
-
 async function member(more: Record<string, string> = {}): Promise<GroupMember> {
-  const redis = new GroupMember(await freePort(), scratchFolder(), { ...settings, ...more });
-  await redis.start();
+  const redis = await startMember(more);
   ends.push(() => redis.end());
   return redis;
 }

@@ -10,8 +10,7 @@ import { connectRedis } from "../lib/redis.ts";
 import { parseRedisUrl } from "../lib/redisUrl.ts";
 import { SmsDao } from "../lib/smsDao.ts";
 import { Gate } from "./helpers/gate.ts";
-import { GroupMember, freePort } from "./helpers/redisGroup.ts";
-import { scratchFolder } from "./helpers/scratch.ts";
+import { type GroupMember, startMember } from "./helpers/redisGroup.ts";
 import { startSpecServer } from "./helpers/server.ts";
 import { heardFrom, sendUntilStored } from "./helpers/throughFaults.ts";
 import { until } from "./helpers/wait.ts";
@@ -22,11 +21,8 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-const settings = { appendonly: "yes", appendfsync: "always", save: "", "repl-diskless-sync-delay": "0" };
-
 async function member(more: Record<string, string> = {}): Promise<GroupMember> {
-  const redis = new GroupMember(await freePort(), scratchFolder(), { ...settings, ...more });
-  await redis.start();
+  const redis = await startMember(more);
   ends.push(() => redis.end());
   return redis;
 }

@@ -123,6 +123,13 @@ const common: Settings = {
   "repl-diskless-sync-delay": "0",
 };
 
+/** Starts one of its own, the others' settings under `more`; `end` it. */
+export async function startMember(more: Settings = {}): Promise<GroupMember> {
+  const member = new GroupMember(await freePort(), scratchFolder(), { ...common, ...more });
+  await member.start();
+  return member;
+}
+
 export interface SentinelGroup {
   readonly url: string;
   readonly name: string;
