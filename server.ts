@@ -237,9 +237,9 @@ async function joinParts(
     clock,
     journal,
     meter,
-    grown: (conv, entries) => {
-      doorbell.ring(conv, entries);
-      follow.rang(conv, entries);
+    grown: (conv) => {
+      doorbell.ring(conv);
+      follow.rang(conv);
     },
   });
   const smsProcess = new SmsProcess({
@@ -305,7 +305,7 @@ async function joinParts(
   await presence.open();
   receipts.open();
   await doorbell.open({
-    rang: (conv, entries) => follow.rang(conv, entries),
+    rang: (conv) => follow.rang(conv),
     replaced: (userId, device, login) => userMgr.replacedElsewhere(userId, device, login),
     received: (sender, conv, id) => receipts.heard(sender, conv, id),
     presenceChanged: (change) => presence.changed(change),

@@ -9,7 +9,7 @@ import type { StoredConv } from "./conv.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import { answerLookMs, appendBatchMaxMessages, appendQueueMaxMessages, repeatPauseMs } from "./limits.ts";
 import type { Meter } from "./meter.ts";
-import { type Appended, type Entry, type NewMessage, type SmsDao, entryOfAppended } from "./smsDao.ts";
+import type { Appended, NewMessage, SmsDao } from "./smsDao.ts";
 
 interface Waiting {
   message: NewMessage;
@@ -32,8 +32,8 @@ export interface AppenderOptions {
   clock: Clock;
   journal: Journal;
   meter: Meter;
-  /** Called after the senders have their answers: the conversation has grown, by these; none where that is not known. */
-  grown: (conv: StoredConv, entries: Entry[]) => void;
+  /** Called after the senders have their answers: the conversation has grown. */
+  grown: (conv: StoredConv) => void;
 }
 
 /** Appends for this node: one script a turn, one at a time a conversation. */
@@ -42,7 +42,7 @@ export class Appender {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #meter: Meter;
-  readonly #grown: AppenderOptions["grown"];
+  readonly #grown: (conv: StoredConv) => void;
   readonly #queues = new Map<StoredConv, Queue>();
   #waitingCount = 0;
   #scheduled = false;
@@ -138,7 +138,7 @@ export class Appender {
         this.#take(one)?.resolve(stored);
       });
       // The answers are written in the microtasks of this turn, the readers are served in the next.
-      setImmediate(() => this.#grown(conv, entriesOf(batch, appended)));
+      setImmediate(() => this.#grown(conv));
       return [];
     } catch (error) {
       this.#journal.write("append_failed", { conv, messages: batch.length, reason: reasonOf(error) });
@@ -167,15 +167,4 @@ export class Appender {
     one.answer = null;
     return answer;
   }
-}
-
-/** What lies in the log now; none where some of it had been there before, at other places. */
-function entriesOf(batch: readonly Waiting[], appended: readonly Appended[]): Entry[] {
-  const entries: Entry[] = [];
-  for (const [index, { message }] of batch.entries()) {
-    const stored = appended[index];
-    if (!stored?.fresh) return [];
-    entries.push(entryOfAppended(message, stored));
-  }
-  return entries;
 }

@@ -5,7 +5,6 @@
  * one for each user who has a session here, one for presence.
  */
 import type { BellLines } from "./bellLines.ts";
-import { carriedEntries, carriedText } from "./carried.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { type StoredConv, participantsOf } from "./conv.ts";
 import { presenceBell, roomBell, userBell } from "./keys.ts";
@@ -13,11 +12,10 @@ import { bellRepeatMs, unrungBellsMax } from "./limits.ts";
 import { type MessageId, formatId, parseId, zeroId } from "./messageId.ts";
 import type { Meter } from "./meter.ts";
 import type { RedisStore } from "./redis.ts";
-import type { Entry } from "./smsDao.ts";
 
 export interface DoorbellListener {
-  /** The conversation of this channel has grown, by these or by whatever: `conv` is its stored name. */
-  rang(conv: StoredConv, entries: Entry[]): void;
+  /** The conversation of this channel has grown: `conv` is its stored name. */
+  rang(conv: StoredConv): void;
   /** A device of a user has logged in elsewhere: sessions of it from earlier log-ins than `login` have to go. */
   replaced(userId: number, device: string, login: number): void;
   /** The other side of a private conversation of `sender` has received it up to `id`. */
@@ -96,13 +94,10 @@ export class Doorbell {
     this.#bells.leave(userBell(userId));
   }
 
-  /** Rings for a conversation, wherever it has readers, and carries what is new where that is little. Never throws. */
-  ring(conv: StoredConv, entries: readonly Entry[]): void {
+  /** Rings for a conversation, wherever it has readers. Never throws: it is a hint. */
+  ring(conv: StoredConv): void {
     const users = participantsOf(conv);
-    const carried = carriedText(entries);
-    for (const bell of users ? new Set(users.map(userBell)) : [roomBell]) {
-      this.#publish(bell, `conv ${conv}`, carried && ` ${carried}`);
-    }
+    for (const bell of users ? new Set(users.map(userBell)) : [roomBell]) this.#publish(bell, `conv ${conv}`);
   }
 
   /** Tells other nodes that the other side of the sender's conversation has received it up to `id`. */
@@ -116,9 +111,8 @@ export class Doorbell {
     this.#bells.close();
   }
 
-  /** `carried` is left out where it has to be rung again. */
-  #publish(bell: string, text: string, carried = ""): void {
-    const ring = this.#store.call(this.#store.publishCommand, bell, `${this.#node} ${text}${carried}`);
+  #publish(bell: string, text: string): void {
+    const ring = this.#store.call(this.#store.publishCommand, bell, `${this.#node} ${text}`);
     ring.catch(() => {
       if (this.#unrung.size < unrungBellsMax) this.#unrung.set(`${bell} ${text}`, { bell, text });
     });
@@ -133,13 +127,10 @@ export class Doorbell {
   #heard(channel: string, text: string): void {
     if (!this.#listener) return;
     if (channel === presenceBell) return this.#listener.presenceChanged(text);
-    // No name in front of it has such a character.
-    const listAt = text.indexOf("[");
-    const words = listAt < 0 ? text : text.slice(0, listAt);
-    const [node, kind, first = "", second = "", third = ""] = words.split(" ");
+    const [node, kind, first = "", second = "", third = ""] = text.split(" ");
     if (node === this.#node) return;
     this.#meter.doorbellsHeard++;
-    if (kind === "conv") this.#listener.rang(first, listAt < 0 ? [] : carriedEntries(text.slice(listAt)));
+    if (kind === "conv") this.#listener.rang(first);
     else if (kind === "device") this.#listener.replaced(Number(first), second, Number(third));
     else if (kind === "received") this.#listener.received(Number(first), second, parseId(third) ?? zeroId);
   }

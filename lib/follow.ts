@@ -1,10 +1,9 @@
 /**
  * follow: what this node follows: "all", and the private conversations of the users it holds. Each is read once a
- * node, from the node's position, when its doorbell rings, unless the ring carries what follows; the sweep reads without
- * a ring. What was read goes to `fanout`; a session that is behind goes to `replay` and comes back when it has caught up.
+ * node, from the node's position, when its doorbell rings; the sweep reads without a ring. What was read goes to
+ * `fanout`; a session that is behind goes to `replay` and comes back when it has caught up.
  */
 import { type Batch, batchesOf, encodeGap, gapBetween } from "./batch.ts";
-import { Carried } from "./carried.ts";
 import { type Clock, type Timer, delay } from "./clock.ts";
 import { type StoredConv, allConv, convFor, participantsOf } from "./conv.ts";
 import type { CursorDao } from "./cursorDao.ts";
@@ -30,8 +29,6 @@ interface Followed {
   /** Sessions that have a reader here, live or behind. */
   readers: number;
   state: "idle" | "reading" | "reading, rung again";
-  /** What hints carried and nobody was sent yet. */
-  readonly carried: Carried;
   /** The sweep found something that no hint has told of yet. */
   unheard: boolean;
   /** Ends the pause before Redis is asked again; null when there is none. */
@@ -125,15 +122,11 @@ export class Follow implements Reading {
     await this.#sweep.missed();
   }
 
-  rang(conv: StoredConv, entries: Entry[] = []): void {
+  rang(conv: StoredConv): void {
     this.#rangForAll(conv);
     const followed = this.#followed.get(conv);
     if (!followed) return;
     followed.unheard = false;
-    const newest = entries.at(-1)?.id ?? zeroId;
-    const believed = this.#smsDao.believes(conv, newest) ? entries : [];
-    // Nothing of it is new where it was read before its hint came.
-    if (followed.carried.add(followed.position, believed) && followed.carried.isEmpty) return;
     this.#look(followed, "hint");
   }
 
@@ -144,7 +137,6 @@ export class Follow implements Reading {
     if (!followed) return;
     if (followed.unheard) this.#meter.doorbellsHealed++;
     followed.unheard = false;
-    followed.carried.distrust();
     this.#look(followed, "sweep");
   }
 
@@ -214,7 +206,6 @@ export class Follow implements Reading {
       live: new Set(),
       readers: 0,
       state: "idle",
-      carried: new Carried(),
       unheard: false,
       wake: null,
       join: (reader) => void followed.live.add(reader),
@@ -310,10 +301,10 @@ export class Follow implements Reading {
     let pauseMs = limits.readRetryMs;
     do {
       followed.state = "reading";
-      const entries = this.#carriedAfter(followed) ?? (await this.#entriesAfter(followed));
+      const entries = await this.#entriesAfter(followed);
       if (!entries) {
         // What rang is not forgotten because Redis is away: a lost ring would wait for the sweep.
-        this.#readAgain(followed);
+        followed.state = "reading, rung again";
         await this.#pause(followed, pauseMs);
         pauseMs = Math.min(2 * pauseMs, limits.readRetryMaxMs);
         continue;
@@ -324,22 +315,9 @@ export class Follow implements Reading {
       for (const batch of batchesOf(followed.conv, followed.position, entries)) {
         await this.#fanOut(followed, batch);
       }
-      if (entries.length === limits.readBatchMaxEntries) this.#readAgain(followed);
+      if (entries.length === limits.readBatchMaxEntries) followed.state = "reading, rung again";
     } while (this.#rungAgain(followed) && !this.#closed);
     followed.state = "idle";
-  }
-
-  #readAgain(followed: Followed): void {
-    followed.carried.distrust();
-    followed.state = "reading, rung again";
-  }
-
-  /** What hints have carried, where nothing else has to be read; null: the log has to be asked. */
-  #carriedAfter({ conv, position, carried }: Followed): Entry[] | null {
-    const entries = carried.take(position);
-    const newest = entries?.at(-1);
-    if (newest) this.#smsDao.heard(conv, newest.id);
-    return entries;
   }
 
   /** Waits, but no longer than until it rings: that Redis is back rings everywhere. */

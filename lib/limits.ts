@@ -92,8 +92,6 @@ export const subscribeSliceChannels = 500;
 export const bellPingMs = 1_000;
 export const bellRepeatMs = 1_000;
 export const unrungBellsMax = 10_000;
-/** What hints carry waits in Redis for a server that is stopped: its 32 MB there are for more than 30,000. */
-export const carriedMaxBytes = 1_024;
 export const missedSliceConvs = 500;
 export const missedSliceUsers = 200;
 export const missedSlicePauseMs = 10;

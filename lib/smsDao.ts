@@ -48,15 +48,6 @@ export interface Appended {
   stored: Stored;
 }
 
-/** A message as it is read from the log now that it lies there: half a character is none in Redis. */
-export function entryOfAppended(message: NewMessage, { id, time }: Appended): Entry {
-  const { sender, device, mid, name, sex, content } = message;
-  return {
-    ...{ id, time, sender, device, mid },
-    ...{ name: name.toWellFormed(), sex: sex.toWellFormed(), content: content.toWellFormed() },
-  };
-}
-
 /** Appends to the logs and reads from them. */
 export class SmsDao {
   readonly #store: RedisStore;
@@ -158,16 +149,6 @@ export class SmsDao {
     const id = idOf(head);
     if (id.seq > 0 && !this.#store.readsAhead) this.#seen(conv, id);
     return { head: id, unread };
-  }
-
-  /** Whether a message that a hint carries is as good as one that was read: as safe as is wanted. */
-  believes(conv: StoredConv, id: MessageId): boolean {
-    return !this.#store.readsAhead || compareIds(id, this.#safe.get(conv) ?? zeroId) <= 0;
-  }
-
-  /** A message was taken from a hint. */
-  heard(conv: StoredConv, id: MessageId): void {
-    this.#seen(conv, id);
   }
 
   /** Messages above `after`, up to `last`, which is known to have been there (absent: to the end), oldest first, at most `count`. */
