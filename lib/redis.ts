@@ -12,7 +12,6 @@ import { BellLines, type BellListener } from "./bellLines.ts";
 import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { CodedError, codes } from "./codes.ts";
 import { type Durability, type Promised, proofOf, readPromise, shortOf } from "./durability.ts";
-import { Gather } from "./gather.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import * as limits from "./limits.ts";
 import type { Stored } from "./message.ts";
@@ -69,7 +68,6 @@ export class RedisStore {
   readonly #journal: Journal;
   readonly #meter: Meter;
   readonly #clock: Clock;
-  readonly #gather: Gather;
   #inFlight = 0;
   /** Replication ids of those that answered so far. */
   readonly #replids = new Set<string>();
@@ -91,7 +89,6 @@ export class RedisStore {
     this.#journal = journal;
     this.#meter = meter;
     this.#clock = clock;
-    this.#gather = new Gather(() => mastersOf(client));
     // Another Redis may answer next time, and somebody may change this one's settings: unknown counts as memory.
     for (const event of ["close", "-node"]) client.on(event, () => (this.#stored = "memory"));
     onReady(client, () => void this.look());
@@ -228,7 +225,6 @@ export class RedisStore {
     this.#meter.redisCalls++;
     const { timings } = this.#meter;
     const beganMs = timings ? performance.now() : 0;
-    this.#gather.open();
     try {
       const result = await work();
       timings?.redis.observe((performance.now() - beganMs) / 1000);

@@ -33,7 +33,7 @@ const layers: Record<string, string[]> = {
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
     ...["redisUrl", "redisClient", "nodeLines", "durability", "provenWrites", "bellLines", "sentinelWatch"],
-    ...["keys", "gather", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
+    ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
     ...["loginDao", "throttleDao", "presenceDao", "nodesDao", "receiptDao"],
   ],
   people: [
