@@ -10,6 +10,7 @@ import { encodeFrame, encodeFrames } from "./frame.ts";
 import { fanoutEntryOverheadBytes, fanoutFlushMaxBytes } from "./limits.ts";
 import { type ServerFields, payloadOf } from "./message.ts";
 import { type MessageId, compareIds, formatId } from "./messageId.ts";
+import type { Scratch } from "./scratch.ts";
 import type { Reader } from "./session.ts";
 import type { Entry } from "./smsDao.ts";
 
@@ -62,8 +63,8 @@ export class Batch {
     return before ? gapBetween(after, before) : null;
   }
 
-  /** What a modern reader is to be sent, or null when there is nothing for it. */
-  bytesFor({ session, position }: Reader): Buffer | null {
+  /** What a modern reader is to be sent, or null when there is nothing for it; in `scratch` where it is its alone. */
+  bytesFor({ session, position }: Reader, scratch: Scratch): Buffer | null {
     const view = this.#viewFor(session.userId);
     const first = this.#firstAbove(position);
     const start = first === 0 ? 0 : (view.ends[first - 1] ?? 0);
@@ -77,8 +78,8 @@ export class Batch {
       from = view.ends[index] ?? 0;
     }
     parts.push(view.bytes.subarray(from));
-    const bytes = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-    return bytes && bytes.length > 0 ? bytes : null;
+    const bytes = scratch.joined(parts);
+    return bytes.length > 0 ? bytes : null;
   }
 
   /** How many messages a reader is to be sent. */

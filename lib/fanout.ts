@@ -6,10 +6,11 @@ import type { Batch } from "./batch.ts";
 import { legacyFramesOf } from "./legacy.ts";
 import { fanoutSliceSessions, outputBacklogMaxBytes } from "./limits.ts";
 import { compareIds } from "./messageId.ts";
+import { Scratch } from "./scratch.ts";
 import type { Reader } from "./session.ts";
 
 /** Sends a batch to one reader: what it lacks of it, and how many that is. Its position is then the batch's end. */
-export function deliver(reader: Reader, batch: Batch): number {
+export function deliver(reader: Reader, batch: Batch, scratch = new Scratch()): number {
   const { session } = reader;
   const count = batch.countFor(reader);
   if (session.legacy) {
@@ -17,8 +18,10 @@ export function deliver(reader: Reader, batch: Batch): number {
       session.legacy.deliver(batch.conv, entry.id, legacyFramesOf(entry, batch.conv, session.userId));
     }
   } else {
-    const bytes = batch.bytesFor(reader);
+    const bytes = batch.bytesFor(reader, scratch);
     if (bytes) session.output.write(bytes);
+    // Where the kernel did not take all of it, the socket still reads from there.
+    if (session.output.backlogBytes > 0) scratch.keep();
   }
   reader.toAck = batch.toAckFor(session) ?? reader.toAck;
   reader.position = batch.to;
@@ -41,6 +44,7 @@ export async function fanOut(
 ): Promise<number> {
   let delivered = 0;
   let inSlice = 0;
+  const scratch = new Scratch();
   // A Set may change while it is walked: who has gone is passed over, who has come has the batch already.
   for (const reader of live) {
     if (reader.position !== batch.from && compareIds(reader.position, batch.to) >= 0) continue;
@@ -49,7 +53,7 @@ export async function fanOut(
       setAside(reader);
       continue;
     }
-    delivered += deliver(reader, batch);
+    delivered += deliver(reader, batch, scratch);
     if (++inSlice % fanoutSliceSessions === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return delivered;

@@ -57,6 +57,7 @@ const layers: Record<string, string[]> = {
   edge: [
     "proxyHeader",
     "proxied",
+    "scratch",
     "batch",
     "fanout",
     "sharedReads",
