@@ -487,14 +487,18 @@ test("[prove] Seqs holds what a plain set holds", () => {
 });
 
 test("[prove] a plan comes from its seed, and every kind of fault is in it", () => {
-  const of = (seed: number, outside = false, redis: "one" | "group" = "one") =>
+  const of = (seed: number, outside = false, redis: "one" | "sentinel" | "cluster" = "one") =>
     planOf({ seed, runMs: 600_000, nodes: 3, outside, redis });
   assert.deepEqual(of(1), of(1));
   assert.notDeepEqual(of(1), of(2));
   for (const seed of [1, 2, 3]) {
     const plan = of(seed);
-    const both = [...plan, ...of(seed, false, "group")];
+    const both = [...plan, ...of(seed, false, "cluster")];
     assert.deepEqual(new Set(both.map(({ kind }) => kind)), new Set(faultKinds));
+    assert.ok(
+      of(seed, false, "sentinel").every(({ kind }) => kind !== "slot moved"),
+      "slots are a Cluster's",
+    );
     assert.ok(
       plan.filter(({ kind }) => isProcessFault(kind)).length >= 15 * 10,
       "15 kills and stops a minute",

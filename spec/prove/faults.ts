@@ -6,8 +6,9 @@ import type { Gate, Link } from "./gate.ts";
 import { type Fault, type FaultKind, faultKinds, isProcessFault } from "./plan.ts";
 import { Random } from "./random.ts";
 import type { RedisActor } from "./redisActor.ts";
+import { type SlotMove, moveSlot } from "./slotMove.ts";
 import type { NodeActor, Stage } from "./stage.ts";
-import type { Shard, Store } from "./store.ts";
+import { type Shard, type Store, slotOf } from "./store.ts";
 import type { Talker } from "./talker.ts";
 
 export interface FaultsOptions {
@@ -44,6 +45,8 @@ export class Faults {
   readonly #starts = new Set<Promise<void>>();
   /** Every time that another Redis took over. */
   readonly failovers: Failover[] = [];
+  /** Every slot that was given to another master. */
+  readonly slotMoves: SlotMove[] = [];
   #groupIsHurt = false;
 
   constructor(options: FaultsOptions) {
@@ -146,6 +149,8 @@ export class Faults {
       case "tail lost":
       case "replica killed":
         return this.#hurtGroup(store, { kind, forMs, dice });
+      case "slot moved":
+        return this.#moveSlot(store, forMs, dice);
       default:
         return false;
     }
@@ -236,19 +241,52 @@ export class Faults {
     return answers.some((answer) => answer !== null);
   }
 
-  /** One at a time, and only where somebody can take over. */
+  /** The shards of a group that has settled and is from now on hurt; null: not now. One trouble at a time. */
+  async #takeGroup(store: Store): Promise<Shard[] | null> {
+    if (this.#groupIsHurt) return null;
+    this.#groupIsHurt = true;
+    const shards = await store.settled().catch(() => null);
+    if (!shards) this.#groupIsHurt = false;
+    return shards;
+  }
+
+  /** One that keeps its masters meanwhile: which of two has a slot that is being moved no replica of theirs knows. */
+  async #moveSlot(store: Store, halfMs: number, dice: number): Promise<boolean> {
+    const shards = await this.#takeGroup(store);
+    if (!shards) return false;
+    const key = this.#busyKey();
+    const from = shards.findIndex(({ has }) => has(key));
+    const to = (from + 1 + Math.floor(dice * (shards.length - 1))) % shards.length;
+    const [fromMaster, toMaster] = [shards[from]?.master, shards[to]?.master] as [RedisActor, RedisActor];
+    const place = { from: fromMaster, to: toMaster, members: store.members, slot: slotOf(key) };
+    const move = moveSlot(place, halfMs)
+      .then((moved) => void this.slotMoves.push(moved))
+      .catch((error: unknown) => this.#options.failed(error))
+      .finally(() => (this.#groupIsHurt = false));
+    this.#starts.add(move);
+    void move.finally(() => this.#starts.delete(move));
+    return true;
+  }
+
+  /** A key of the room, of a private conversation or a user who talks, or of what all need. */
+  #busyKey(): string {
+    const random = this.#random;
+    const { userId, peers } = random.pick(
+      this.#options.talkers.filter(({ options }) => options.peers.length > 0),
+    ).options;
+    const [low, high] = [userId, random.pick(peers)].sort((one, other) => one - other);
+    const [room, pair] = ["{c:all}", `{c:dm:${low}:${high}}`];
+    return random.pick([room, room, room, pair, pair, pair, `{u:${userId}}`, "{online}", "users"]);
+  }
+
+  /** Only where somebody can take over. */
   async #hurtGroup(
     store: Store,
     { kind, forMs, dice }: Pick<Fault, "kind" | "forMs" | "dice">,
   ): Promise<boolean> {
-    if (this.#groupIsHurt) return false;
-    this.#groupIsHurt = true;
-    const shards = await store.settled().catch(() => null);
+    const shards = await this.#takeGroup(store);
     const shard = shards?.[Math.floor(dice * shards.length)];
-    if (!shard) {
-      this.#groupIsHurt = false;
-      return false;
-    }
+    if (!shard) return false;
     const startMs = performance.now();
     const { master, replicas } = shard;
     if (kind === "replica killed")

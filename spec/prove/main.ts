@@ -9,6 +9,7 @@ import type { Counts } from "./tally.ts";
 import { faultKinds } from "./plan.ts";
 import { Progress, type TableRow, group, isClean, tableText } from "./report.ts";
 import { silenceText } from "./silence.ts";
+import { slotMovesText } from "./slotMove.ts";
 import { Run, type RunOptions, type RunResult, rowNames } from "./run.ts";
 
 const usage = `haiyu prove: a fault run
@@ -23,7 +24,8 @@ with what came. Exit code 0 only if nothing was lost, doubled, reordered, passed
   --nodes N       how many servers, on one Redis  (3)
   --sentinel      on a master with two replicas that three sentinels watch
   --cluster       on a Cluster of three masters with a replica each
-                  with either of them masters are killed, stopped and relieved
+                  with either of them masters are killed, stopped and relieved; in a Cluster slots
+                  of busy conversations are moved, too
   --durability G  of the servers: none (as safe as the Redis) or disk; of a group replica, or none:
                   what it loses then is no fault, if everybody who had not heard it was told
   --seed S        the plan of faults, a number   (a new one each time; it is printed)
@@ -113,6 +115,7 @@ function numbersOf({ seed, nodes, target }: ProveOptions, result: RunResult): Re
     findings: verdict.findings,
     refusals: result.refusals.length,
     failovers: result.failovers,
+    slotMoves: result.slotMoves,
   };
 }
 
@@ -133,7 +136,7 @@ function textOf(result: RunResult): string {
     .filter(([, row]) => row.faults > 0 || row.sent > 0);
   rows.push(["all", { ...verdict.total, faults: sumOf(faults) }]);
   const minutes = playedMs / 60_000;
-  const silences = silenceText(result.failovers);
+  const more = [silenceText(result.failovers), slotMovesText(result.slotMoves)].filter((text) => text !== "");
   const lines = [
     tableText(rows),
     "",
@@ -141,7 +144,7 @@ function textOf(result: RunResult): string {
       `(${(processFaults / minutes).toFixed(1)} a minute), ` +
       `${group(Math.round((verdict.total.stored * 1000) / playedMs))} messages stored a second; ` +
       `all there ${(healedMs / 1000).toFixed(1)} s after the heal`,
-    ...(silences === "" ? [] : [silences]),
+    ...more,
     ...verdict.findings,
   ];
   if (refusals.length > 0) {

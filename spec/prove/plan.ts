@@ -3,6 +3,7 @@
  * links between them; nothing keeps two from falling together.
  */
 import { Random } from "./random.ts";
+import type { StoreKind } from "./store.ts";
 
 /** What is done to the whole, and to how much of it. */
 interface KindRule {
@@ -12,8 +13,8 @@ interface KindRule {
   /** Whether it can be done to a server from outside. */
   outside: boolean;
   forMs: readonly [number, number];
-  /** What kind of Redis it is made for; absent: any. */
-  redis?: "one" | "group";
+  /** What kind of Redis it is made for, "group" being all but one; absent: any. */
+  redis?: StoreKind | "group";
 }
 
 const rules = {
@@ -27,6 +28,8 @@ const rules = {
   "master relieved": { weight: 9, group: "process", outside: false, forMs: [0, 0], redis: "group" },
   // Its replicas are cut off for so long before: what was answered meanwhile is nowhere else.
   "tail lost": { weight: 6, group: "process", outside: false, forMs: [100, 500], redis: "group" },
+  // It is half here, half there for about so long.
+  "slot moved": { weight: 9, group: "process", outside: false, forMs: [50, 5000], redis: "cluster" },
   "replica killed": { weight: 2, group: "process", outside: false, forMs: [0, 2000], redis: "group" },
   "Redis links cut": { weight: 2, group: "link", outside: false, forMs: [0, 0], redis: "one" },
   "Redis unreachable": { weight: 1, group: "link", outside: false, forMs: [300, 12_000], redis: "one" },
@@ -46,9 +49,13 @@ export type FaultKind = keyof typeof rules;
 
 export const faultKinds = Object.keys(rules) as FaultKind[];
 
-/** Whether a kind kills or stops a process. */
+/** Whether a kind kills or stops a process, or moves what it holds. */
 export function isProcessFault(kind: FaultKind): boolean {
   return rules[kind].group === "process";
+}
+
+function isMadeFor(redis: StoreKind, { redis: wanted = redis }: KindRule): boolean {
+  return wanted === redis || (wanted === "group" && redis !== "one");
 }
 
 export interface Fault {
@@ -72,7 +79,7 @@ export interface PlanOptions {
   nodes: number;
   /** Only what can be done to somebody else's servers. */
   outside: boolean;
-  redis: "one" | "group";
+  redis: StoreKind;
 }
 
 /** All faults of a run, in order of time. */
@@ -82,7 +89,7 @@ export function planOf({ seed, runMs, nodes, outside, redis }: PlanOptions): Fau
     const random = new Random(seed, group);
     const bag = faultKinds
       .filter((kind) => rules[kind].group === group && (rules[kind].outside || !outside))
-      .filter((kind) => ((rules[kind] as KindRule).redis ?? redis) === redis)
+      .filter((kind) => isMadeFor(redis, rules[kind]))
       .flatMap((kind) => Array<FaultKind>(rules[kind].weight).fill(kind));
     if (bag.length === 0) continue;
     const meanMs = Math.min(meanPauseMs[group], runMs / 6);

@@ -11,6 +11,7 @@ import { type FaultKind, faultKinds, planOf } from "./plan.ts";
 import { judgeLoss } from "./lossChecker.ts";
 import { Recorder } from "./recorder.ts";
 import { type Silence, silencesOf } from "./silence.ts";
+import type { SlotMove } from "./slotMove.ts";
 import { Stage } from "./stage.ts";
 import type { StoreKind } from "./store.ts";
 import type { Door } from "./talker.ts";
@@ -41,6 +42,7 @@ export interface RunResult {
   healedMs: number;
   refusals: unknown[];
   failovers: Silence[];
+  slotMoves: readonly SlotMove[];
 }
 
 export const rowNames = ["none yet", ...faultKinds];
@@ -158,13 +160,7 @@ export class Run {
       done: (kind) => (this.recorder.row = rowNames.indexOf(kind)),
       failed: (error) => (failure ??= error),
     }));
-    const plan = planOf({
-      seed,
-      runMs,
-      nodes: doors.length,
-      outside: target !== null,
-      redis: redis === "one" ? "one" : "group",
-    });
+    const plan = planOf({ seed, runMs, nodes: doors.length, outside: target !== null, redis });
     const startMs = performance.now();
     for (const talker of talkers) talker.sends = true;
     const reading = this.#readRoom(room);
@@ -216,6 +212,7 @@ export class Run {
       healedMs,
       refusals: all.flatMap(({ refusals }) => refusals),
       failovers: silencesOf(this.recorder, faults.failovers),
+      slotMoves: faults.slotMoves,
     };
   }
 

@@ -277,13 +277,18 @@ export class ClusterStore extends GroupStore {
       const replicas = rows.flatMap((row) => (row[3] === id ? (byId.get(row[0] ?? "") ?? []) : []));
       const spans = ranges.map((range) => range.split("-").map(Number));
       const has = (key: string): boolean => {
-        const slot = new Command("get", [key]).getSlot();
+        const slot = slotOf(key);
         return spans.some(([from = 0, to = from]) => from <= slot && slot <= to);
       };
       shards.push({ master, replicas, has });
     }
     return shards;
   }
+}
+
+/** Where a Cluster puts a key. */
+export function slotOf(key: string): number {
+  return new Command("get", [key]).getSlot() as number;
 }
 
 async function follows(replica: RedisActor, master: RedisActor): Promise<boolean> {
