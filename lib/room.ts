@@ -196,7 +196,7 @@ export class Room {
 
   /**
    * A page of history has come. Between `after` and `before`, as far as they were asked for, and its own ends it has all
-   * that there is: what is not in it is not there at all. `isStart`: nothing older exists.
+   * that there is: what is not in it is not there at all. `isStart`: nothing older than its messages exists.
    */
   addPage(
     messages: RoomMessage[],
@@ -208,7 +208,7 @@ export class Room {
     const covered = [...(after ? [after] : []), ...ids, ...(before ? [before] : [])];
     for (const [index, id] of covered.entries()) {
       const next = covered[index + 1];
-      if (next && next.seq - id.seq > 1) this.gone(id, next, "lost");
+      if (next && next.seq - id.seq > 1) this.gone(id, next, isStart && id === after ? "trimmed" : "lost");
     }
     const first = covered[0];
     if (!isStart || !first) return;

@@ -7,14 +7,26 @@ import type { ChatClient } from "./chatClient.ts";
 import type { Clock } from "./clock.ts";
 import { fetchRetryMs, historyPageMaxMessages, replayMaxMessages } from "./limits.ts";
 import { type MessageId, compareIds, formatId, zeroId } from "./messageId.ts";
-import type { Hole, Room } from "./room.ts";
+import type { Room, RoomMessage } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Viewport } from "./viewport.ts";
 
 export interface RoomFetchOptions {
   client: Pick<ChatClient, "history" | "state">;
   rooms: Rooms;
   clock: Clock;
   changed: () => void;
+}
+
+interface Range {
+  before?: MessageId;
+  after?: MessageId;
+  to?: MessageId;
+}
+
+interface Page {
+  messages: RoomMessage[];
+  more: boolean;
 }
 
 /** Fetches for all rooms of one client. */
@@ -32,11 +44,12 @@ export class RoomFetch {
     return this.#busy.has(room);
   }
 
-  /** What a person sees is missing, or begins where the screen does. */
-  want(room: Room, { holes, wantsOlder }: { holes: Hole[]; wantsOlder: boolean }): void {
-    const hole = holes[0];
-    if (hole) void this.#fetch(room, { before: hole.before });
-    else if (wantsOlder) void this.#fetch(room, room.first ? { before: room.first.id } : {});
+  /** What a person sees is missing, from the end of it where they read on, or what is older than the screen's top. */
+  want(room: Room, { wanted, wantsOlder }: Pick<Viewport, "wanted" | "wantsOlder">): void {
+    if (wanted) {
+      const { after, before } = wanted.hole;
+      void this.#fetch(room, wanted.fromAbove ? { after, to: before } : { before });
+    } else if (wantsOlder) void this.#fetch(room, room.first ? { before: room.first.id } : {});
   }
 
   /** Brings everything after where reading stopped, as far as it can be replayed, so that unread is counted. */
@@ -49,25 +62,17 @@ export class RoomFetch {
     room.recount();
   }
 
-  async #fetch(room: Room, { before, after }: { before?: MessageId; after?: MessageId }): Promise<boolean> {
-    const { client, rooms, clock, changed } = this.#options;
+  /** One page: behind `after` (all that is before `to`, if it ends the log), or before `before`, or the newest. */
+  async #fetch(room: Room, { before, after, to }: Range): Promise<boolean> {
+    const { client, clock, changed } = this.#options;
     if (this.#busy.has(room) || client.state.kind !== "online") return false;
     if (clock.monotonicMs() < (this.#notBeforeMs.get(room) ?? -Infinity)) return false;
     this.#busy.add(room);
     try {
-      const { messages, more } = await client.history({
-        conv: room.conv,
-        limit: historyPageMaxMessages,
-        ...(before && { before: formatId(before) }),
-        ...(after && { after: formatId(after) }),
-      });
-      const made = messages.map((message) => rooms.messageOf(message));
-      room.addPage(made, {
-        ...(before && { before }),
-        ...(after && { after }),
-        isStart: after === undefined && !more,
-      });
-      return after === undefined || more;
+      if (after) return await this.#fetchBehind(room, after, to);
+      const { messages, more } = await this.#page(room, { ...(before && { before: formatId(before) }) });
+      room.addPage(messages, { ...(before && { before }), isStart: !more });
+      return true;
     } catch {
       this.#notBeforeMs.set(room, clock.monotonicMs() + fetchRetryMs);
       return false;
@@ -75,5 +80,23 @@ export class RoomFetch {
       this.#busy.delete(room);
       changed();
     }
+  }
+
+  async #fetchBehind(room: Room, after: MessageId, to?: MessageId): Promise<boolean> {
+    const { messages, more } = await this.#page(room, { after: formatId(after) });
+    const [first] = messages;
+    // What does not follow was trimmed where the server has nothing older either, else it was lost.
+    const isGap = first !== undefined && first.id.seq > after.seq + 1;
+    const isStart =
+      isGap && !(await this.#page(room, { before: formatId(first.id), limit: 1 })).messages.length;
+    room.addPage(messages, { after, ...(to && !more && { before: to }), isStart });
+    return more;
+  }
+
+  async #page(room: Room, range: { before?: string; after?: string; limit?: number }): Promise<Page> {
+    const { client, rooms } = this.#options;
+    const asked = { conv: room.conv, limit: historyPageMaxMessages, ...range };
+    const { messages, more } = await client.history(asked);
+    return { messages: messages.map((message) => rooms.messageOf(message)), more };
   }
 }

@@ -320,7 +320,10 @@ export class ScreenChat implements CommandHost, ChatView {
     const { screen, viewport, pageTopMax } = drawScreen(model);
     this.#page.drawn(pageTopMax);
     this.#terminal.draw(screen);
-    if (viewport) this.chat.fetch.want(this.chat.rooms.current, viewport);
+    if (!viewport) return;
+    this.#scroll = viewport.scroll;
+    // Before that all that was missed is fetched, from where reading stopped.
+    if (this.chat.isReading) this.chat.fetch.want(this.chat.rooms.current, viewport);
   }
 
   #model(): ScreenModel {

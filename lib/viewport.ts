@@ -1,13 +1,18 @@
 /**
  * viewport: which rows of a conversation are on the screen. It hangs on an item, not on a number of rows: whatever comes
- * in below or is fetched above, what a person reads stays where it is. No I/O.
+ * in below or is fetched above, what a person reads stays where it is. Where a hole is on the screen with the message
+ * above it, it hangs on that message, and the hole is filled from there: whoever reads down into it reads on. No I/O.
  */
+import { compareIds } from "./messageId.ts";
 import type { Hole, Room, RoomItem } from "./room.ts";
 import { type RowsContext, holeRow, itemRows, pendingRows } from "./roomRows.ts";
 import type { Span } from "./screenBuffer.ts";
 
-/** The lowest row that is shown: the newest, or a row of an item. */
-export type Scroll = { kind: "end" } | { kind: "at"; item: RoomItem; row: number };
+/**
+ * The lowest row that is shown: the newest, or one so many rows below an item's last row (above it where `below` is
+ * negative), whatever stands there.
+ */
+export type Scroll = { kind: "end" } | { kind: "at"; item: RoomItem; below: number };
 
 interface Place {
   index: number;
@@ -16,12 +21,12 @@ interface Place {
 
 export interface Viewport {
   rows: Span[][];
-  /** Holes on the screen that can be filled. */
-  holes: Hole[];
+  /** A hole on the screen that can be filled, and whether from its upper end; null: none. */
+  wanted: { hole: Hole; fromAbove: boolean } | null;
   /** The topmost item that there is, is on the screen, and older ones may exist. */
   wantsOlder: boolean;
-  /** The lowest item on the screen; null when the end is. */
-  lowest: RoomItem | null;
+  /** The same place, hung where it stays when what is wanted comes. */
+  scroll: Scroll;
 }
 
 /** A conversation in a window of so many rows. */
@@ -39,11 +44,11 @@ export class RoomWindow {
 
   /** What is to be shown. */
   view(scroll: Scroll): Viewport {
-    const place = this.#placeOf(scroll);
+    const lowest = this.#placeOf(scroll);
     const rows: Span[][] = [];
     const holes: Hole[] = [];
-    let { index } = place;
-    let row = place.row;
+    let { index } = lowest;
+    let row = lowest.row;
     for (; index >= 0 && rows.length < this.#height; index--) {
       const own = this.#rowsAt(index);
       rows.push(...own.slice(0, row + 1).reverse());
@@ -52,56 +57,33 @@ export class RoomWindow {
       row = Infinity;
     }
     const isTop = index < 0;
-    const { items } = this.#room;
-    return {
-      rows: rows.slice(0, this.#height).reverse(),
-      holes,
-      wantsOlder: isTop && !this.#room.isWhole,
-      lowest: scroll.kind === "end" ? null : (items[place.index] ?? null),
-    };
+    const wantsOlder = isTop && !this.#room.isWhole;
+    const shown = { rows: rows.slice(0, this.#height).reverse(), wantsOlder };
+    const [nearest] = holes;
+    const upmost = holes.at(-1);
+    // Whoever is at the end stays there: what is missing comes in above.
+    if (scroll.kind === "end" || !upmost) {
+      return { ...shown, wanted: nearest ? { hole: nearest, fromAbove: false } : null, scroll };
+    }
+    const hung = this.#hungAbove(upmost, lowest, index);
+    return { ...shown, wanted: { hole: upmost, fromAbove: hung !== null }, scroll: hung ?? scroll };
   }
 
-  /** Moves by rows, up (below 0) or down. */
+  /** Moves by rows, up (below 0) or down; down not beyond what is missing and on its way: it comes there. */
   moved(scroll: Scroll, rows: number): Scroll {
-    let { index, row } = this.#placeOf(scroll);
-    if (rows < 0) {
-      let left = -rows;
-      while (left > row && index > 0) {
-        left -= row + 1;
-        index--;
-        row = this.#rowsAt(index).length - 1;
-      }
-      row = Math.max(row - left, 0);
-      const lowest = this.#placeFromTop();
-      if (index < lowest.index || (index === lowest.index && row < lowest.row)) ({ index, row } = lowest);
-    } else {
-      let left = rows;
-      for (;;) {
-        const below = this.#rowsAt(index).length - 1 - row;
-        if (left <= below) {
-          row += left;
-          break;
-        }
-        if (index >= this.#count - 1) return { kind: "end" };
-        left -= below + 1;
-        index++;
-        row = 0;
-      }
-    }
-    return this.#scrollAt({ index, row });
+    if (scroll.kind === "end" && rows >= 0) return scroll;
+    const from = this.#placeOf(scroll);
+    const to = this.#stepped(from, rows);
+    const limit = rows < 0 ? this.#placeFromTop() : this.#holeBetween(from, to);
+    const isBeyond = limit && (to.index - limit.index || to.row - limit.row) * rows > 0;
+    return this.#scrollAt(isBeyond ? limit : to);
   }
 
   /** With an item's first row at the top, or as near to it as can be. */
   withTop(item: RoomItem): Scroll {
-    let index = this.#room.items.indexOf(item);
-    if (index < 0) return { kind: "end" };
-    let left = this.#height;
-    for (; index < this.#count; index++) {
-      const own = this.#rowsAt(index).length;
-      if (own >= left) return this.#scrollAt({ index, row: left - 1 });
-      left -= own;
-    }
-    return { kind: "end" };
+    const index = this.#room.items.indexOf(item);
+    const scroll = index < 0 ? { kind: "end" as const } : this.#scrollAt(this.#placeBelowTop(index));
+    return scroll.kind === "end" ? scroll : this.#hungOn(index, this.#placeOf(scroll));
   }
 
   /** The oldest that there is. */
@@ -135,30 +117,69 @@ export class RoomWindow {
   }
 
   #placeOf(scroll: Scroll): Place {
-    const end = this.#count - 1;
     const index = scroll.kind === "at" ? this.#room.items.indexOf(scroll.item) : -1;
-    if (scroll.kind === "end" || index < 0)
-      return { index: end, row: end < 0 ? 0 : this.#rowsAt(end).length - 1 };
-    return { index, row: Math.min(scroll.row, this.#rowsAt(index).length - 1) };
+    if (scroll.kind === "end" || index < 0) return this.#end;
+    return this.#stepped({ index, row: this.#lastRowOf(index) }, scroll.below);
+  }
+
+  get #end(): Place {
+    const index = this.#count - 1;
+    return { index, row: index < 0 ? 0 : this.#lastRowOf(index) };
+  }
+
+  #lastRowOf(index: number): number {
+    return this.#rowsAt(index).length - 1;
+  }
+
+  /** So many rows further down, or up; at most to either end. */
+  #stepped({ index, row }: Place, rows: number): Place {
+    let to = row + rows;
+    for (; to < 0 && index > 0; index--) to += this.#lastRowOf(index - 1) + 1;
+    for (; to > this.#lastRowOf(index) && index < this.#count - 1; index++) to -= this.#lastRowOf(index) + 1;
+    return { index, row: Math.max(0, Math.min(to, this.#lastRowOf(index))) };
+  }
+
+  /** The row of a hole at which reading down waits, as long as it can be filled. */
+  #holeBetween(from: Place, to: Place): Place | null {
+    if (!this.#context.isConnected) return null;
+    for (let index = from.index + (from.row > 0 ? 1 : 0); index <= to.index; index++) {
+      if (this.#holeAt(index)?.state === "missing") return { index, row: 0 };
+    }
+    return null;
   }
 
   /** The lowest row shown when the oldest one is at the top. */
   #placeFromTop(): Place {
-    let left = this.#height;
-    for (let index = 0; index < this.#count; index++) {
-      const own = this.#rowsAt(index).length;
-      if (own >= left) return { index, row: left - 1 };
-      left -= own;
-    }
-    const index = this.#count - 1;
-    return { index, row: index < 0 ? 0 : this.#rowsAt(index).length - 1 };
+    return this.#placeBelowTop(0);
   }
 
-  #scrollAt({ index, row }: Place): Scroll {
+  /** The lowest row shown when an item's first one is at the top. */
+  #placeBelowTop(first: number): Place {
+    return this.#count === 0 ? this.#end : this.#stepped({ index: first, row: 0 }, this.#height - 1);
+  }
+
+  /** `lowest`, hung on the message above a hole; null where that is not on the screen, whose first item is behind `top`. */
+  #hungAbove(hole: Hole, lowest: Place, top: number): Scroll | null {
     const { items } = this.#room;
-    const item = items[index];
+    for (let at = Math.min(lowest.index, items.length - 1); at > top; at--) {
+      const item = items[at];
+      if (item?.kind === "message" && compareIds(item.id, hole.after) === 0) return this.#hungOn(at, lowest);
+    }
+    return null;
+  }
+
+  #hungOn(at: number, { index, row }: Place): Scroll {
+    const item = this.#room.items[at];
     if (!item) return { kind: "end" };
-    if (index === this.#count - 1 && row >= this.#rowsAt(index).length - 1) return { kind: "end" };
-    return { kind: "at", item, row };
+    let below = row - this.#lastRowOf(at);
+    for (let between = at; between < index; between++) below += this.#rowsAt(between).length;
+    return { kind: "at", item, below };
+  }
+
+  #scrollAt(place: Place): Scroll {
+    const { index, row } = this.#end;
+    const isMissing = this.#room.holeAtEnd?.state === "missing";
+    if (place.index === index && place.row >= row && !isMissing) return { kind: "end" };
+    return this.#hungOn(Math.min(place.index, this.#room.items.length - 1), place);
   }
 }

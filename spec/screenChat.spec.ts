@@ -261,6 +261,100 @@ test("[C-28] a hole is counted, shown and filled; what was trimmed or lost stays
   assert.match(stage.text, /── 1 missing, fetched when connected ──/);
 });
 
+/** The numbers of the lines on the screen; each is the one behind that above it, but over a hole. */
+function numbersOf(stage: Stage): number[] {
+  return [...stage.text.matchAll(/line (\d+)\./g)].map(([, n]) => Number(n));
+}
+
+test("[C-28] who reads down into a hole of hundreds stays at the line above it, and reads every line of it", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 100; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  await stage.logIn();
+  await stage.type("\u001b[5~");
+  for (let n = 101; n <= 600; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  for (let n = 601; n <= 650; n++) stage.hears({ userId: 100, content: `line ${n}.` });
+  stage.link.holdsHistory = true;
+  const wheelDown = "\u001b[<65;30;5M";
+  const asked = stage.link.asked.length;
+  for (let turns = 0; turns < 30 && !/500 missing/.test(stage.text); turns++) await stage.type(wheelDown);
+  await stage.type(wheelDown, wheelDown);
+  const above = stage.lines.slice(
+    1,
+    stage.lines.findIndex((line) => line.includes("missing")),
+  );
+  assert.ok(above.length > 3 && /line 100\./.test(above.at(-1) ?? ""), stage.text);
+  stage.link.answerHistory();
+  await stage.settled();
+  const unread = (row: string): string => row.slice(row.indexOf("│"));
+  assert.deepEqual(stage.lines.slice(1, above.length + 1).map(unread), above.map(unread), "nothing moved");
+  assert.match(stage.lines[above.length + 1] ?? "", /line 101\./);
+  const pages = stage.link.asked.slice(asked).map(({ after, before }) => ({ after, before }));
+  assert.deepEqual(pages, [{ after: `${epoch}-100`, before: undefined }], "what is read next, and no more");
+  const seen = new Set(numbersOf(stage));
+  for (let presses = 0; presses < 60 && !seen.has(650); presses++) {
+    await stage.type("\u001b[6~");
+    const shown = numbersOf(stage);
+    for (const [index, n] of shown.entries()) {
+      seen.add(n);
+      if (index > 0) assert.equal(n, (shown[index - 1] ?? 0) + 1, "in order");
+    }
+  }
+  for (let n = 101; n <= 650; n++) assert.ok(seen.has(n), `line ${n}. was passed over`);
+});
+
+test("[C-28] behind an absence that is longer than what is fetched at once, reading down goes on line by line to the newest", async () => {
+  const stage = new Stage();
+  for (let n = 1; n <= 1_450; n++) stage.log({ userId: 100, content: `line ${n}.` });
+  await stage.logIn({ read: { all: 0 } });
+  const seen = new Set(numbersOf(stage));
+  assert.ok(seen.has(1), stage.text);
+  for (let presses = 0; presses < 120 && !seen.has(1_450); presses++) {
+    await stage.type("\u001b[6~");
+    for (const n of numbersOf(stage)) seen.add(n);
+  }
+  for (let n = 1; n <= 1_450; n++) assert.ok(seen.has(n), `line ${n}. was passed over`);
+  assert.doesNotMatch(stage.text, /#everyone +\d/);
+});
+
+test("[C-28] a hole that was asked for from its upper end says what the server had trimmed, and what was lost", async () => {
+  for (const [kept, wanted] of [
+    [0, "── 20 trimmed"],
+    [5, "── 20 lost"],
+  ] as const) {
+    const stage = new Stage();
+    for (let n = 1; n <= 60; n++) stage.log({ userId: 100, content: `line ${n}.` });
+    await stage.logIn();
+    await stage.type("\u001b[5~");
+    for (let n = 61; n <= 600; n++) stage.log({ userId: 100, content: `line ${n}.` });
+    stage.hears({ userId: 100, content: "line 601." });
+    // Of the hole 61 to 600 the server has 81 to 600; of what is older all, or some.
+    stage.link.logs.get("all")?.splice(kept, 80 - kept);
+    const passed: string[] = [];
+    for (let presses = 0; presses < 60 && !/line 90\./.test(stage.text); presses++) {
+      await stage.type("\u001b[6~");
+      passed.push(stage.text);
+    }
+    assert.ok(passed.join("\n").includes(wanted), `${wanted} in\n${stage.text}`);
+    assert.match(stage.text, /line 90\./);
+    stage.close();
+  }
+});
+
+test("[C-28] the wheel moves through a message of one's own that waits and is taller than the screen", async () => {
+  const stage = new Stage();
+  stage.log({ userId: 100, content: "line 1." });
+  await stage.logIn();
+  // Ctrl-J is a new line of the message.
+  await stage.type(`${Array.from({ length: 60 }, (_, index) => `verse ${index}`).join("\n")}\r`);
+  assert.match(stage.text, /verse 59/);
+  for (let turns = 0; turns < 30 && !/line 1\./.test(stage.text); turns++)
+    await stage.type("\u001b[<64;30;5M");
+  assert.match(stage.text, /line 1\.[^]*verse 0\b/);
+  for (let turns = 0; turns < 30 && !/verse 59/.test(stage.text); turns++)
+    await stage.type("\u001b[<65;30;5M");
+  assert.match(stage.text, /verse 59/);
+});
+
 test("[C-28] what the server trimmed at the beginning is told with its count", async () => {
   const stage = new Stage();
   for (let n = 1; n <= 60; n++) stage.log({ userId: 100, content: `line ${n}.` });
