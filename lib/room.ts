@@ -116,6 +116,11 @@ export class Room {
     return this.isPrivate ? Number(this.conv.slice(2)) : 0;
   }
 
+  /** Nothing was ever said here, as far as is known. */
+  get isBlank(): boolean {
+    return this.isPrivate && !this.first && this.pending.length === 0 && compareIds(this.head, zeroId) === 0;
+  }
+
   /** Nothing older exists. */
   get isWhole(): boolean {
     return this.#isWhole;
@@ -187,6 +192,15 @@ export class Room {
       if (!item || (this.readTo && compareIds(item.id, this.readTo) <= 0)) break;
       if (item.kind === "message") this.#count(item);
     }
+  }
+
+  /** What is missing behind what is here, from where reading stopped on, was not read either, whoever wrote it. */
+  countMissing(): void {
+    const last = this.wholeTo(this.readTo ?? zeroId);
+    const next = this.items.find((item) => item.kind === "message" && compareIds(item.id, last) > 0)?.id;
+    const before = next ?? { epoch: this.head.epoch, seq: this.head.seq + 1 };
+    const count = before.seq - last.seq - 1;
+    if (!this.#skipped && count > 0) this.skip(before, count);
   }
 
   /** So many unread messages before `before` are in history and were not sent here. */

@@ -60,6 +60,7 @@ export class RoomFetch {
       if (compareIds(after, room.head) >= 0 || !(await this.#fetch(room, { after }))) break;
     }
     room.recount();
+    room.countMissing();
   }
 
   /** One page: behind `after` (all that is before `to`, if it ends the log), or before `before`, or the newest. */

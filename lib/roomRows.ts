@@ -33,13 +33,14 @@ export function itemRows(room: Room, index: number, context: RowsContext): Span[
 
 function linesAbove(room: Room, index: number, context: RowsContext): Span[][] {
   const item = room.items[index];
-  if (item?.kind !== "message") return [];
   const { texts, palette } = context;
-  const before = messageBefore(room, index);
   const rows: Span[][] = [];
+  const isBeginning = index === 0 && room.isWhole && (room.first?.id.seq ?? 1) === 1;
+  if (isBeginning) rows.push(ruled(texts.beginning, context, palette.role("dim")));
+  if (item?.kind !== "message") return rows;
+  const before = messageBefore(room, index);
   const hole = room.holeBefore(index);
   if (hole) rows.push(holeRow(hole, context));
-  else if (!before && room.isWhole) rows.push(ruled(texts.beginning, context, palette.role("dim")));
   if (!before || dayOf(before.timeMs) !== dayOf(item.timeMs)) {
     rows.push(ruled(dayText(item.timeMs, texts), context, palette.role("dim")));
   }

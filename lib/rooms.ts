@@ -50,6 +50,13 @@ export class Rooms {
     return this.#byConv.get(conv);
   }
 
+  /** Takes a conversation off the list where nothing was ever said in it. */
+  forgetBlank(room: Room): void {
+    if (!room.isBlank || room === this.current) return;
+    this.all.splice(this.all.indexOf(room), 1);
+    this.#byConv.delete(room.conv);
+  }
+
   /** What was kept of earlier times. */
   restore(marks: ReadMark[]): void {
     for (const { conv, name, readTo } of marks) {
@@ -85,7 +92,8 @@ export class Rooms {
 
   /** What has to be kept. */
   get marks(): ReadMark[] {
-    return this.all.map(({ conv, name, readTo }) => ({ conv, name, readTo: readTo ?? zeroId }));
+    const kept = this.all.filter((room) => !room.isBlank);
+    return kept.map(({ conv, name, readTo }) => ({ conv, name, readTo: readTo ?? zeroId }));
   }
 
   /** LoginResMes: where each conversation is, and where this device stopped. */

@@ -106,8 +106,10 @@ export class ScreenChat implements CommandHost, ChatView {
     this.#closePage();
     if (room !== this.chat.rooms.current) {
       const before = this.chat.rooms.current;
+      const hasDraft = this.#input.editor.text !== "";
       before.newBehind = before.readTo;
       this.chat.rooms.current = room;
+      if (!hasDraft) this.chat.rooms.forgetBlank(before);
       this.#input.editor.switchTo(room.conv);
     }
     this.#enter(room);

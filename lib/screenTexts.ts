@@ -67,7 +67,7 @@ const zh = {
     send: (count: number) => `S 逐行发送 ${count} 条`,
     no: "Esc 不要",
   },
-  page: { close: "Esc 关闭", stop: "Esc 停止" },
+  page: { close: "Esc 关闭", stop: "Esc 停止", more: "PgDn 还有" },
   completions: (shown: string, more: number) => (more > 0 ? `${shown} ……还有 ${more}` : shown),
   hints: {
     send: "输入文字，回车发给这个会话；Alt-回车 换行",
@@ -279,7 +279,7 @@ const en: ScreenTexts = {
     send: (count) => `S: send ${many(count, "message")}`,
     no: "Esc: no",
   },
-  page: { close: "Esc closes", stop: "Esc stops" },
+  page: { close: "Esc closes", stop: "Esc stops", more: "PgDn: more" },
   completions: (shown, more) => (more > 0 ? `${shown} … and ${more} more` : shown),
   hints: {
     send: "Type, and Enter sends it to this conversation; Alt-Enter is a new line",

@@ -109,7 +109,8 @@ export function drawScreen(model: ScreenModel): DrawnScreen {
     const row = 1 + layout.messageRows - shown.length + index;
     screen.put({ row, column: layout.left }, spans);
   }
-  drawBottom(screen, model, layout);
+  const isMore = page !== null && page.top < (paged?.topMax ?? 0);
+  drawBottom(screen, model, { ...layout, hint: bottomHint(model, { ...layout, isMore }) });
   return { screen, viewport, pageTopMax: paged?.topMax ?? 0 };
 }
 
@@ -191,13 +192,12 @@ function drawSidebar(screen: ScreenBuffer, model: ScreenModel, { left, messageRo
   }
 }
 
-function drawBottom(screen: ScreenBuffer, model: ScreenModel, layout: Layout): void {
+function drawBottom(screen: ScreenBuffer, model: ScreenModel, layout: Layout & { hint: string }): void {
   const { columns, rows, status, texts, palette, page } = model;
-  const { input, noticeRows } = layout;
+  const { input, noticeRows, hint } = layout;
   let row = rows - input.rows.length - noticeRows.length - 1;
   const bar = palette.role("bar");
   screen.fill({ row, column: 0 }, bar);
-  const hint = bottomHint(model, layout);
   const left = columns - columnsOf(hint) - 3;
   const showsHint = hint !== "" && left >= statusColumnsMin(status, texts);
   const end = showsHint ? left : columns;
@@ -225,10 +225,16 @@ function drawBottom(screen: ScreenBuffer, model: ScreenModel, layout: Layout): v
   screen.cursor = { row: firstRow + input.cursor.row, column: Math.min(input.cursor.column, columns - 1) };
 }
 
-/** At the right of the status bar: that one is not at the end, that the input goes on above or below. */
-function bottomHint({ columns, page, scroll, rooms, texts }: ScreenModel, { input }: Layout): string {
+/** At the right of the status bar: that one is not at the end, that the input or a page goes on. */
+function bottomHint(
+  { columns, page, scroll, rooms, texts }: ScreenModel,
+  { input, isMore }: Layout & { isMore: boolean },
+): string {
   if (input.above + input.below > 0) return texts.moreInput(input.above, input.below);
-  if (page) return page.isRunning ? texts.page.stop : texts.page.close;
+  if (page) {
+    const end = page.isRunning ? texts.page.stop : texts.page.close;
+    return isMore ? `${texts.page.more} · ${end}` : end;
+  }
   if (scroll.kind === "end") return "";
   const { unread } = rooms.current;
   if (columns < sidebarFromColumns) return `↓${unread > 0 ? ` ${unread}` : ""} · End`;

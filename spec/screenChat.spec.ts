@@ -306,6 +306,9 @@ test("[C-28] behind an absence that is longer than what is fetched at once, read
   const stage = new Stage();
   for (let n = 1; n <= 1_450; n++) stage.log({ userId: 100, content: `line ${n}.` });
   await stage.logIn({ read: { all: 0 } });
+  // What was not fetched was not read either.
+  assert.match(stage.text, /everyone 1450\n/);
+  assert.match(stage.text, /↓ 1450 new below/);
   const seen = new Set(numbersOf(stage));
   assert.ok(seen.has(1), stage.text);
   for (let presses = 0; presses < 120 && !seen.has(1_450); presses++) {
@@ -353,6 +356,29 @@ test("[C-28] the wheel moves through a message of one's own that waits and is ta
   for (let turns = 0; turns < 30 && !/verse 59/.test(stage.text); turns++)
     await stage.type("\u001b[<65;30;5M");
   assert.match(stage.text, /verse 59/);
+});
+
+test("[C-24] a conversation in which nothing was ever said is gone when it is left, but for a draft", async () => {
+  const folder = scratchFolder();
+  const stage = new Stage({ folder });
+  await stage.logIn();
+  await stage.type("/msg 999 anybody?\r");
+  assert.match(stage.text, />@999/);
+  await stage.refuses(404);
+  await stage.type("/go all\r");
+  assert.match(stage.text, / @999/, "what was refused waits there");
+  await stage.type("/go 999\r", "\u001bx", "half a line");
+  await stage.type("\u001b1");
+  assert.match(stage.text, / @999/, "what is being typed waits there");
+  await stage.type("\u001b2");
+  assert.match(stage.text, /999> half a line/);
+  await stage.type("\u0015", "\u001b1");
+  assert.doesNotMatch(stage.text, /999/);
+  await stage.type("/go 998\r");
+  stage.close();
+  const again = new Stage({ folder });
+  await again.logIn();
+  assert.doesNotMatch(again.text, /99[89]/, "nor is it kept");
 });
 
 test("[C-28] what the server trimmed at the beginning is told with its count", async () => {
@@ -563,11 +589,14 @@ test("[C-41] every text changes its language while running, /help lists every co
   await stage.type("\u001b[1;3B");
   assert.match(stage.text, /\/help or F1/);
   await stage.type("\u001bOP");
+  assert.match(stage.lines.at(-2) ?? "", /PgDn: more · Esc closes$/);
   for (const name of commandsIn("screen")) {
     const shows = (): boolean => stage.lines.some((line) => line.includes(`/${name}`));
     if (!shows()) await stage.type("\u001b[6~");
     assert.ok(shows(), `/${name} in\n${stage.text}`);
   }
+  await stage.type("\u001b[6~", "\u001b[6~", "\u001b[6~");
+  assert.match(stage.lines.at(-2) ?? "", /\| Esc closes$/);
   // What does nothing here is not offered here.
   assert.doesNotMatch(stage.text, /\/back/);
   await stage.type("/lang zh\r");
