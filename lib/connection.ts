@@ -1,13 +1,15 @@
 /**
  * connection: one socket. Bytes in become frames, frames become answers, answers go out in the order of their
  * requests ([M-5]); what is pending is bounded, in count and bytes, by not reading on. One that fails ends alone
- * ([K-6]). Deadlines are looked at once a second by its owner, who calls `check`, not by a timer each.
+ * ([K-6]). Deadlines, and what has arrived, are looked at by its owner, not by a timer each.
  */
 import type { Socket } from "node:net";
+import type { Sender } from "./acknowledged.ts";
 import { Arrival } from "./arrival.ts";
 import { codes } from "./codes.ts";
 import type { Clock } from "./clock.ts";
 import type { StoredConv } from "./conv.ts";
+import { Deadlines, takesNoGoodbye } from "./deadlines.ts";
 import { FrameDecoder, FrameError } from "./frame.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import { LegacyPacer } from "./legacy.ts";
@@ -17,6 +19,7 @@ import type { Meter } from "./meter.ts";
 import type { MessageId } from "./messageId.ts";
 import type { Answer, Begun, Peer, Processor } from "./processor.ts";
 import type { LegacyOutput, Session } from "./session.ts";
+import type { Ends } from "./socketTable.ts";
 import type { WakeTime } from "./wakeTime.ts";
 
 export interface ConnectionOptions {
@@ -53,7 +56,7 @@ interface OwnedSocket extends Socket {
 }
 
 /** One socket, from its accept to its end. */
-export class Connection implements Peer {
+export class Connection implements Peer, Sender {
   readonly address: string;
   session: Session | null = null;
   pings = false;
@@ -74,15 +77,7 @@ export class Connection implements Peer {
   #closeReason = "";
   #pacer: LegacyPacer | null = null;
   #drainCallbacks: (() => void)[] | null = null;
-  readonly #openedMs: number;
-  /** What registrations and log-ins have waited for us. */
-  #loginWorkMs = 0;
-  #heardFrame = false;
-  #frameStartedMs: number | null = null;
-  #heardMs: number;
-  #endingMs = 0;
-  #progressBytes = 0;
-  #progressMs: number;
+  readonly #deadlines: Deadlines;
 
   /** What every socket calls; `this` is the socket. */
   static readonly #listeners = {
@@ -111,7 +106,8 @@ export class Connection implements Peer {
     this.#socket = socket;
     this.#options = options;
     this.address = address;
-    this.arrivedMs = this.#openedMs = this.#heardMs = this.#progressMs = options.clock.monotonicMs();
+    this.arrivedMs = options.clock.monotonicMs();
+    this.#deadlines = new Deadlines(this.arrivedMs);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, limits.keepAliveDelayMs);
     // The same listeners on every socket, which finds its connection: closures of its own are half a KB of a session.
@@ -125,6 +121,14 @@ export class Connection implements Peer {
 
   get backlogBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  get ends(): Ends {
+    return this.#socket;
+  }
+
+  get takenBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
   write(bytes: Buffer, written?: () => void): void {
@@ -145,7 +149,7 @@ export class Connection implements Peer {
   close(reason: string): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
-    this.#endingMs = this.#options.clock.monotonicMs();
+    this.#deadlines.endingMs = this.#options.clock.monotonicMs();
     this.#closeReason ||= reason;
     this.#leave();
     this.#socket.end();
@@ -159,49 +163,41 @@ export class Connection implements Peer {
   }
 
   legacyOutput(userId: number): LegacyOutput {
-    const { clock, wakeTime, online, settled } = this.#options;
-    this.#pacer = new LegacyPacer({
-      userId,
-      output: this,
-      clock,
-      wakeTime,
-      online,
-      settled: (conv, id) => settled(userId, conv, id),
-    });
+    const settled = (conv: StoredConv, id: MessageId): void => this.#options.settled(userId, conv, id);
+    this.#pacer = new LegacyPacer({ ...this.#options, userId, output: this, settled });
     return this.#pacer;
   }
 
-  /** Deadlines ([F-7], [K-2], [D-6]); `nowMs` is monotonic. */
+  /** Deadlines ([F-7], [K-2], [D-6], [K-5]); `nowMs` is monotonic. */
   check(nowMs: number): void {
     this.#guard(() => {
       if (this.#arrival?.isOver(nowMs)) this.#arrival = null;
-      const overdue = this.#overdue(nowMs);
-      if (this.#state === "ending") {
-        if (nowMs - this.#endingMs >= limits.closeFlushDeadlineMs) this.#socket.destroy();
-      } else if (overdue === "no progress") {
-        this.#closeReason = overdue;
-        this.#socket.destroy();
-      } else if (overdue) this.close(overdue);
+      const overdue = this.#deadlines.overdue(nowMs, {
+        hasSession: this.session !== null,
+        waitsForUs: this.#alone,
+        pings: this.pings,
+        isPaused: this.#socket.isPaused(),
+        takenBytes: this.takenBytes,
+        backlogBytes: this.backlogBytes,
+      });
+      if (!overdue) return;
+      this.#closeReason ||= overdue;
+      if (takesNoGoodbye(overdue)) this.#socket.destroy();
+      else this.close(overdue);
     });
   }
 
-  #overdue(nowMs: number): string | null {
-    if (!this.#heardFrame && nowMs - this.#openedMs >= limits.firstFrameDeadlineMs) return "no first frame";
-    // Who has said a log-in and waits for us is not late.
-    const isLate = nowMs - this.#openedMs - this.#loginWorkMs >= limits.loginDeadlineMs;
-    if (!this.session && !this.#alone && isLate) return "no log-in";
-    if (this.#frameStartedMs !== null && nowMs - this.#frameStartedMs >= limits.startedFrameDeadlineMs) {
-      return "frame not finished";
-    }
-    // Who is not listened to is not silent: its pings wait in the kernel until it takes what it was sent ([D-6]).
-    if (this.#socket.isPaused()) this.#heardMs = nowMs;
-    if (this.pings && nowMs - this.#heardMs >= limits.pingSilenceMaxMs) return "silent";
-    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (this.#socket.writableLength === 0 || taken !== this.#progressBytes) {
-      this.#progressBytes = taken;
-      this.#progressMs = nowMs;
-    }
-    return nowMs - this.#progressMs >= limits.undrainedWriteDeadlineMs ? "no progress" : null;
+  asksWhatArrived(nowMs: number): boolean {
+    if (this.#state !== "open") return false;
+    return this.#pacer?.asksWhatArrived || this.#deadlines.asksWhatArrived(nowMs, this);
+  }
+
+  arrived(bytes: number, tries: number): void {
+    this.#guard(() => {
+      if (this.#state !== "open") return;
+      this.#deadlines.arrived(this.#options.clock.monotonicMs(), bytes, tries);
+      this.#pacer?.arrived(bytes);
+    });
   }
 
   /** The one place where a fault of ours meets the connection it costs. */
@@ -225,7 +221,7 @@ export class Connection implements Peer {
     if (this.#state !== "open") return;
     const nowMs = this.#options.clock.monotonicMs();
     this.#options.meter.bytesReceived += chunk.length;
-    this.#heardMs = nowMs;
+    this.#deadlines.heardMs = nowMs;
     const isCut = chunk.length >= limits.socketReadBytes;
     if (isCut) this.#arrival ??= new Arrival(nowMs);
     this.arrivedMs = this.#arrival?.read(chunk.length, nowMs) ?? nowMs;
@@ -256,7 +252,8 @@ export class Connection implements Peer {
       } else this.#socket.pause();
     }
     const started = hasRoom && this.#decoder.heldBytes > 0;
-    this.#frameStartedMs = started ? (this.#frameStartedMs ?? this.#options.clock.monotonicMs()) : null;
+    const startedMs = this.#deadlines.frameStartedMs ?? this.#options.clock.monotonicMs();
+    this.#deadlines.frameStartedMs = started ? startedMs : null;
     this.#finishIfHeardAll();
   }
 
@@ -276,7 +273,7 @@ export class Connection implements Peer {
   /** Nothing more is read for now: what that means for when the bytes that come meanwhile are due ([S-7]). */
   #noteWhy(): void {
     if (this.#isBacklogged()) this.#behind = true;
-    (this.#arrival ??= new Arrival(this.#heardMs)).paused(this.#options.clock.monotonicMs());
+    (this.#arrival ??= new Arrival(this.#deadlines.heardMs)).paused(this.#options.clock.monotonicMs());
   }
 
   /** What waited did not wait for us: its time begins now. */
@@ -286,8 +283,8 @@ export class Connection implements Peer {
   }
 
   #begin(payload: Buffer): void {
-    this.#heardFrame = true;
-    this.#frameStartedMs = null;
+    this.#deadlines.heardFrame = true;
+    this.#deadlines.frameStartedMs = null;
     const begun = this.#options.processor.process(this, payload);
     const { alone } = begun;
     const isNext = this.#pending.length === 0;
@@ -323,7 +320,7 @@ export class Connection implements Peer {
     // After an answer that ends the connection nothing more is begun.
     if (!pending.alone || answer.close !== undefined) return;
     this.#alone = false;
-    if (!this.session) this.#loginWorkMs += this.#options.clock.monotonicMs() - pending.begunMs;
+    if (!this.session) this.#deadlines.loginWorkMs += this.#options.clock.monotonicMs() - pending.begunMs;
     this.#arrivesNow();
   }
 
@@ -361,7 +358,7 @@ export class Connection implements Peer {
     const told = encodeServer("ErrorMes", { code: codes.malformed, error, of: "frame" });
     const frames = this.session?.legacy ? [] : [told];
     this.#alone = true;
-    this.#frameStartedMs = null;
+    this.#deadlines.frameStartedMs = null;
     this.#socket.pause();
     const answer = { frames, close: "broken frame" };
     this.#pending.push({ bytes: 0, alone: true, arrivedMs: this.arrivedMs, begunMs: 0, later: null, answer });

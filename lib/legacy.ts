@@ -3,7 +3,7 @@
  * client reads a header with one Read and a body with another, and panics on a torn one; it prints what it gets raw;
  * its buffer holds 8,096 bytes. So: small whole frames, paced; content split and neutralised; few notices.
  */
-import type { Clock, Timer } from "./clock.ts";
+import type { Timer } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { type StoredConv, allConv } from "./conv.ts";
 import { legacyFields } from "./delivered.ts";
@@ -12,7 +12,7 @@ import { encodeServer } from "./message.ts";
 import type { MessageId } from "./messageId.ts";
 import type { LegacyOutput, Output } from "./session.ts";
 import type { Entry } from "./smsDao.ts";
-import type { WakeTime } from "./wakeTime.ts";
+import { type Marks, Unsettled, type UnsettledOptions } from "./unsettled.ts";
 
 const privateMark = "（私聊）";
 
@@ -91,22 +91,14 @@ interface Queued {
   mark: { conv: StoredConv; id: MessageId } | null;
 }
 
-interface Unsettled {
-  /** Wake time. */
-  writtenMs: number;
-  marks: Map<StoredConv, MessageId>;
-}
-
-export interface LegacyPacerOptions {
+export interface LegacyPacerOptions extends UnsettledOptions {
   userId: number;
-  output: Output;
-  clock: Clock;
-  /** What the reader had time to read in: an end that came while this server was stopped is seen only afterwards. */
-  wakeTime: WakeTime;
+  output: Output & {
+    /** Bytes that our kernel has taken since the connection began. */
+    readonly takenBytes: number;
+  };
   /** Everybody online. */
   online: () => Iterable<number>;
-  /** The reader has this message safely: its cursor may move. */
-  settled: (conv: StoredConv, id: MessageId) => void;
 }
 
 /** The output of one legacy session: bursts with pauses, cursors that move late, notices by and by. */
@@ -115,14 +107,14 @@ export class LegacyPacer implements LegacyOutput {
   #queue: Queued[] = [];
   #queuedBytes = 0;
   #state: "idle" | "writing" | "closed" = "idle";
-  #unsettled: Unsettled[] = [];
-  #settleTimer: Timer | null = null;
+  readonly #unsettled: Unsettled;
   readonly #notices = new Set<number>();
   #noticeTimer: Timer | null = null;
   #drainCallbacks: (() => void)[] = [];
 
   constructor(options: LegacyPacerOptions) {
     this.#options = options;
+    this.#unsettled = new Unsettled(options);
   }
 
   get backlogBytes(): number {
@@ -160,11 +152,20 @@ export class LegacyPacer implements LegacyOutput {
     this.whenDrained(() => this.#options.output.close(reason));
   }
 
+  /** Whether something was written that is not known to have arrived. */
+  get asksWhatArrived(): boolean {
+    return this.#unsettled.asksWhatArrived;
+  }
+
+  /** The reader's TCP has so many bytes of this connection. */
+  arrived(bytes: number): void {
+    this.#unsettled.arrived(bytes);
+  }
+
   /** The connection has ended; `clean`: by the reader's own FIN. Settles what may be settled ([G-9]). */
   ended(clean: boolean): void {
-    if (clean) this.#settle(limits.legacyFinSettleMs);
+    this.#unsettled.ended(clean);
     this.#state = "closed";
-    this.#settleTimer?.cancel();
     this.#noticeTimer?.cancel();
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -215,30 +216,9 @@ export class LegacyPacer implements LegacyOutput {
   }
 
   #written(burst: Queued[]): void {
-    const marks = new Map<StoredConv, MessageId>();
+    const marks: Marks = new Map();
     for (const { mark } of burst) if (mark) marks.set(mark.conv, mark.id);
-    if (marks.size === 0) return;
-    this.#unsettled.push({ writtenMs: this.#options.wakeTime.ms, marks });
-    this.#scheduleSettle();
-  }
-
-  #scheduleSettle(): void {
-    const oldest = this.#unsettled[0];
-    if (!oldest || this.#settleTimer) return;
-    const dueMs = oldest.writtenMs + limits.legacySettleMs - this.#options.wakeTime.ms;
-    this.#settleTimer = this.#options.clock.after(Math.max(dueMs, 1), () => {
-      this.#settleTimer = null;
-      this.#settle(limits.legacySettleMs);
-      this.#scheduleSettle();
-    });
-  }
-
-  #settle(ageMs: number): void {
-    const latestMs = this.#options.wakeTime.ms - ageMs;
-    while (this.#unsettled[0] && this.#unsettled[0].writtenMs <= latestMs) {
-      const { marks } = this.#unsettled.shift() as Unsettled;
-      for (const [conv, id] of marks) this.#options.settled(conv, id);
-    }
+    if (marks.size > 0) this.#unsettled.written(marks, this.#options.output.takenBytes);
   }
 
   #scheduleNotice(): void {

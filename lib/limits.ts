@@ -55,6 +55,10 @@ export const startedFrameDeadlineMs = 15_000;
 export const pingSilenceMaxMs = 15_000;
 export const undrainedWriteDeadlineMs = 60_000;
 export const connectionCheckMs = 1_000;
+export const unheardBeforeLookMs = 5_000;
+/** The kernel writes 150 bytes a socket into its table, and 1 MiB of it costs some 3 % of a core for a second. */
+export const socketTableBytesPerSecondMax = 1024 * 1024;
+export const socketTableReadBytes = 64 * 1024;
 export const keepAliveDelayMs = 8_000;
 export const closeFlushDeadlineMs = 5_000;
 export const requestsInFlightMax = 1024;
@@ -108,6 +112,8 @@ export const legacyBurstMaxBytes = 16 * 1024;
 export const legacyBurstPauseMs = 2;
 export const legacySettleMs = 5_000;
 export const legacyFinSettleMs = 2_000;
+/** Bursts that wait to be settled; beyond that two are settled as one. */
+export const legacyUnsettledMax = 1_024;
 /** How often it is noted that this process runs, and how much of a pause between two such notes counts as running. */
 export const wakeTickMs = 100;
 export const wakeStepMaxMs = 250;

@@ -2,8 +2,9 @@
  * listener: the listening socket and its connections. It refuses what the open-file limit cannot hold, looks at all
  * deadlines once a second, and drains: no more connections, a goodbye to everybody, then the end (clause [K-4]).
  */
-import { type Server, type Socket, createServer } from "node:net";
+import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
 import { readFileSync } from "node:fs";
+import { Acknowledged } from "./acknowledged.ts";
 import type { Timer } from "./clock.ts";
 import { codes } from "./codes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
@@ -12,6 +13,7 @@ import * as limits from "./limits.ts";
 import { encodeServer } from "./message.ts";
 import { Proxied, type TrustedProxies } from "./proxied.ts";
 import type { Session } from "./session.ts";
+import { SocketTable } from "./socketTable.ts";
 import { WakeTime } from "./wakeTime.ts";
 
 export interface ListenerOptions extends Omit<ConnectionOptions, "wakeTime" | "gone"> {
@@ -67,12 +69,20 @@ export class Listener {
     this.#server.on("error", (error) =>
       this.#options.journal.write("accept_failed", { reason: reasonOf(error) }),
     );
+    const { address, port: own, family } = this.#server.address() as AddressInfo;
+    const remoteAddress = family === "IPv6" ? "::" : "0.0.0.0";
+    const ends = { localAddress: address, localPort: own, remoteAddress, remotePort: 0 };
+    const table = new SocketTable();
+    const acknowledged = new Acknowledged({
+      ...this.#options,
+      table: (await table.has(ends)) ? table : null,
+    });
     this.#check = this.#options.clock.every(limits.connectionCheckMs, () => {
       const nowMs = this.#options.clock.monotonicMs();
       for (const one of [...this.#proxied, ...this.#connections]) one.check(nowMs);
+      acknowledged.look(this.#connections);
     });
-    const address = this.#server.address();
-    return typeof address === "object" && address ? address.port : port;
+    return own;
   }
 
   #connect(socket: Socket, address: string): void {

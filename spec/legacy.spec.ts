@@ -7,6 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { systemClock } from "../lib/clock.ts";
 import { LegacyPacer, legacyFramesOf, legacyLoginAnswer } from "../lib/legacy.ts";
+import { legacyUnsettledMax } from "../lib/limits.ts";
 import type { Entry } from "../lib/smsDao.ts";
 import { WakeTime } from "../lib/wakeTime.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
@@ -189,9 +190,11 @@ class Bench {
   online: number[] = [];
   /** Whether the kernel takes what is written at once. */
   takesAtOnce = true;
+  takenBytes = 0;
   readonly pacer: LegacyPacer;
 
   constructor(userId = 8) {
+    const takenBytes = (): number => this.takenBytes;
     this.pacer = new LegacyPacer({
       userId,
       clock: this.clock,
@@ -200,8 +203,14 @@ class Bench {
       settled: (conv, id) => this.settled.push(`${conv} ${id.epoch}-${id.seq}`),
       output: {
         backlogBytes: 0,
+        get takenBytes() {
+          return takenBytes();
+        },
         write: (bytes, written) => {
-          const taken = (): void => written?.();
+          const taken = (): void => {
+            this.takenBytes += bytes.length;
+            written?.();
+          };
           this.writes.push({ atMs: this.clock.monotonicMs(), bytes, taken });
           if (this.takesAtOnce) taken();
         },
@@ -350,16 +359,27 @@ test("[G-3] who left before the notice was due is left out; who came again is to
   assert.equal(bench.notices.length, 3);
 });
 
-test("[G-9] the cursor moves when bytes were written and 5 s went by, not before", () => {
+test("[G-9] the cursor moves when 5 s went by since bytes have arrived, however long ago they were written", () => {
   const bench = new Bench();
   bench.takesAtOnce = false;
   bench.deliver(1);
   bench.clock.advance(60_000);
-  assert.deepEqual(bench.settled, []);
+  assert.equal(bench.pacer.asksWhatArrived, false);
   bench.writes[0]?.taken();
+  assert.equal(bench.pacer.asksWhatArrived, true);
+  bench.clock.advance(60_000);
+  const firstBytes = bench.takenBytes;
+  bench.pacer.arrived(firstBytes - 1);
+  bench.clock.advance(60_000);
+  assert.deepEqual(bench.settled, []);
+  bench.pacer.arrived(firstBytes);
+  assert.equal(bench.pacer.asksWhatArrived, false);
   bench.clock.advance(3_000);
   bench.deliver(2);
   bench.writes[1]?.taken();
+  bench.pacer.arrived(bench.takenBytes);
+  // What was known already is known since then.
+  bench.pacer.arrived(bench.takenBytes);
   bench.clock.advance(1_999);
   assert.deepEqual(bench.settled, []);
   bench.clock.advance(1);
@@ -368,6 +388,26 @@ test("[G-9] the cursor moves when bytes were written and 5 s went by, not before
   assert.deepEqual(bench.settled, ["all 1-1"]);
   bench.clock.advance(1);
   assert.deepEqual(bench.settled, ["all 1-1", "all 1-2"]);
+});
+
+test("[G-9] [D-6] a reader that takes nothing for long costs so much and no more, and is settled as far as it got", () => {
+  const bench = new Bench();
+  const ends: number[] = [];
+  for (let seq = 1; seq <= 5 * legacyUnsettledMax; seq++) {
+    bench.deliver(seq);
+    bench.clock.advance(2);
+    ends.push(bench.takenBytes);
+  }
+  const arrivedSeqs = 3 * legacyUnsettledMax + 1;
+  bench.pacer.arrived(ends[arrivedSeqs - 1] ?? 0);
+  bench.clock.advance(5_000);
+  assert.ok(bench.settled.length <= legacyUnsettledMax, `${bench.settled.length} steps`);
+  const settledSeq = Number(/-(\d+)$/.exec(bench.settled.at(-1) ?? "")?.[1]);
+  // In steps of eight by then; never more than has arrived.
+  assert.ok(settledSeq <= arrivedSeqs && settledSeq > arrivedSeqs - 8, `${settledSeq} of ${arrivedSeqs}`);
+  bench.pacer.arrived(bench.takenBytes);
+  bench.clock.advance(5_000);
+  assert.equal(bench.settled.at(-1), `all 1-${5 * legacyUnsettledMax}`);
 });
 
 test("[G-9] at a clean FIN what was written at least 2 s before is settled; at any other end nothing more is", () => {
@@ -395,7 +435,9 @@ test("[G-9] [G-5] a message of several frames is settled when the last of them i
   bench.writes[0]?.taken();
   bench.clock.advance(4_000);
   assert.equal(bench.writes.length, 2);
+  bench.pacer.arrived(bench.takenBytes);
   bench.writes[1]?.taken();
+  bench.pacer.arrived(bench.takenBytes);
   bench.clock.advance(4_000);
   assert.deepEqual(bench.settled, []);
   bench.clock.advance(1_000);

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { looked } from "./helpers/kernelTable.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
@@ -28,6 +29,8 @@ class Pair {
   readonly readerId: number;
   readonly #speaker: WireClient;
   #said = 0;
+  /** Of the last line of each conversation. */
+  readonly #lastIds = new Map<string, unknown>();
 
   private constructor(readerId: number, speaker: WireClient) {
     this.readerId = readerId;
@@ -47,8 +50,9 @@ class Pair {
   async say(speaker = this.#speaker): Promise<string> {
     const line = `${this.readerId}.${this.#said++}`;
     const conv = this.#said % 2 === 0 ? "all" : `u:${this.readerId}`;
-    const { code } = await speaker.ask("SmsMes", { conv, content: line, mid: line }, "SmsResMes");
+    const { code, id } = await speaker.ask("SmsMes", { conv, content: line, mid: line }, "SmsResMes");
     assert.equal(code, 200);
+    this.#lastIds.set(conv === "all" ? "all" : `dm:${this.readerId}:${this.readerId + 1}`, id);
     return line;
   }
 
@@ -67,6 +71,16 @@ class Pair {
     await until(lines.join(" "), () => {
       if (++looks < 8 || looks % 32 === 0) ofServer.advance(2);
       return lines.every((line) => this.linesOf(session).includes(line));
+    });
+  }
+
+  /** Seconds go by until the reader's cursors are at the last lines that were said. */
+  async settles(): Promise<void> {
+    await until("the cursors to move", async () => {
+      clock.advance(1_000);
+      await looked();
+      const cursors = await redis.client.hgetall(`{u:${this.readerId}}:cursors`);
+      return [...this.#lastIds].every(([conv, id]) => cursors[`legacy|${conv}`] === id);
     });
   }
 
@@ -95,7 +109,7 @@ test("[G-9] after a reset within 5 s the tail comes again; what is older does no
   const session = await pair.login();
   const early = [await pair.say(), await pair.say()];
   await pair.hears(session, early);
-  clock.advance(5_000);
+  await pair.settles();
   const late = [await pair.say(), await pair.say(), await pair.say()];
   await pair.hears(session, late);
   clock.advance(4_000);
@@ -184,7 +198,10 @@ test("[G-9] a server that was stopped: in that time nobody has read, whether the
   for (const end of ["reset", "fin"] as const) {
     const session = await pair.login();
     await pair.hears(session, lines);
-    // The end comes right behind the last line, and is found when the server goes on: its timers come first then.
+    // They are known to have arrived.
+    clock.advance(1_000);
+    await looked();
+    // The end comes right behind that, and is found when the server goes on: its timers come first then.
     const gone = session.closed;
     if (end === "reset") session.socket.resetAndDestroy();
     else session.socket.end();

@@ -93,6 +93,11 @@ const bounds: [string, RegExp, number[]][] = [
     [limits.historyPageMaxMessages, limits.historyPageDefaultMessages],
   ],
   ["K-2", /after (\d+) s of silence/, [limits.pingSilenceMaxMs / second]],
+  [
+    "K-5",
+    /from which (\d+) s long nothing was heard.*answered nothing for (\d+) s/,
+    [limits.unheardBeforeLookMs / second, limits.undrainedWriteDeadlineMs / second],
+  ],
   ["G-2", /longer than ([\d,]+) bytes/, [limits.legacyFrameMaxBytes]],
   ["G-3", /at most (\d+) a second/, [limits.legacyNoticesPerSecond]],
   [
@@ -102,7 +107,7 @@ const bounds: [string, RegExp, number[]][] = [
   ],
   [
     "G-9",
-    /written and (\d+) s went by.*written at least (\d+) s before.*beyond ([\d,]+) too/,
+    /arrived at its TCP and (\d+) s went by.*written at least (\d+) s before.*beyond ([\d,]+) too/,
     [limits.legacySettleMs / second, limits.legacyFinSettleMs / second, limits.replayMaxMessages],
   ],
 ];

@@ -1,0 +1,198 @@
+/**
+ * vanished: peers that go without a word, no FIN and no reset, while lines are written to them, as the kernel sees it, on
+ * a live server whose clock is moved by hand.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { socketTableBytesPerSecondMax } from "../lib/limits.ts";
+import { looked, reappear, unacknowledged, vanish } from "./helpers/kernelTable.ts";
+import { ManualClock } from "./helpers/manualClock.ts";
+import { type SpecRedis, startRedis } from "./helpers/redis.ts";
+import { type SpecServer, startSpecServer } from "./helpers/server.ts";
+import { ServerSockets } from "./helpers/serverSockets.ts";
+import { until } from "./helpers/wait.ts";
+import { WireClient, newUser, registerUser } from "./helpers/wireClient.ts";
+
+const clock = new ManualClock();
+const sockets = new ServerSockets();
+let redis: SpecRedis;
+let server: SpecServer;
+let speaker: WireClient;
+
+before(async () => {
+  redis = await startRedis();
+  server = await startSpecServer({ redis, clock });
+  speaker = await newUser(server.port, 1);
+});
+after(async () => {
+  sockets.stop();
+  await server.close();
+  await redis.stop();
+});
+
+/** A second of the server goes by, with all it looks at. */
+async function second(): Promise<void> {
+  clock.advance(1_000);
+  speaker.say("PingMes", { n: 1 });
+  await speaker.next("PongMes");
+  await looked();
+}
+
+let said = 0;
+let lastId = "";
+
+/** Says a line to all; its text. */
+async function say(chars = 0): Promise<string> {
+  const mid = `${++said}`;
+  const content = mid.padEnd(chars, ".");
+  const { code, id } = await speaker.ask("SmsMes", { content, mid }, "SmsResMes");
+  assert.equal(code, 200);
+  lastId = String(id);
+  return content;
+}
+
+/** Logs in; `v` as in LoginMes: undefined is the first generation. */
+const login = (userId: number, v: 2 | undefined): Promise<WireClient> =>
+  WireClient.login(server.port, { userId, userPwd: `pw${userId}`, v, ...(v && { device: "legacy" }) });
+
+const linesOf = (client: WireClient): string[] => client.all("SmsMes").map(({ content }) => String(content));
+
+/** Waits until the reader has heard these and no others, while the pauses of its bursts go by. */
+async function hears(reader: WireClient, lines: string[]): Promise<void> {
+  await until("the last line", () => {
+    clock.advance(2);
+    return linesOf(reader).length >= lines.length;
+  });
+  assert.deepEqual(linesOf(reader), lines);
+}
+
+/** Seconds go by until the reader's cursor is at the last line that was said. */
+async function settles(userId: number): Promise<void> {
+  await until("the cursor to move", async () => {
+    await second();
+    return (await redis.client.hget(`{u:${userId}}:cursors`, "legacy|all")) === lastId;
+  });
+}
+
+/** How the server has ended the session of a user; undefined: it has not. */
+const endOf = (userId: number): unknown =>
+  server.events.findLast((one) => one.event === "session_closed" && one.userId === userId)?.reason;
+
+/** Logs in again, and hears these lines and what is said now. */
+async function assertComeAgain(userId: number, v: 2 | undefined, lines: string[]): Promise<void> {
+  const again = await login(userId, v);
+  await hears(again, [...lines, await say()]);
+  again.destroy();
+}
+
+for (const [reader, userId, v] of [
+  ["a first-generation reader", 10, undefined],
+  ["a modern one that does not ping", 20, 2],
+] as const) {
+  test(`[G-9] [K-5] ${reader} vanishes while lines are written to it: gone after 60 s, and each of them comes again`, async () => {
+    await registerUser(server.port, userId);
+    const session = await login(userId, v);
+    await hears(session, [await say(), await say()]);
+    if (v) session.say("AckMes", { conv: "all", id: lastId });
+    await settles(userId);
+
+    vanish(session);
+    const lines = [await say()];
+    await until("the kernel to try in vain", async () => (await unacknowledged(session)).tries > 0);
+    let seconds = 0;
+    let tableBytes = 0;
+    while (endOf(userId) === undefined && seconds < 120) {
+      await second();
+      seconds++;
+      if (seconds % 2 === 0) lines.push(await say());
+      if (seconds % 5 === 0) tableBytes = Math.max(tableBytes, readFileSync("/proc/self/net/tcp").length);
+    }
+    assert.equal(endOf(userId), "vanished");
+    // It is looked after when it was not heard for 5 s, and then as often as a table of this length is read.
+    const lookS = Math.ceil(tableBytes / socketTableBytesPerSecondMax) + 1;
+    assert.ok(seconds >= 60 && seconds <= 66 + 2 * lookS, `ended after ${seconds} s, looks every ${lookS} s`);
+    await until("the others to be told", async () => {
+      await second();
+      return speaker.all("PresenceMes").some(({ offline }) => (offline as number[]).includes(userId));
+    });
+    session.destroy();
+    await assertComeAgain(userId, v, lines);
+  });
+
+  test(`[G-9] [K-5] ${reader} is away for 50 s and there again: all comes, once, and it stays`, async () => {
+    await registerUser(server.port, userId + 1);
+    const session = await login(userId + 1, v);
+    const lines = [await say()];
+    await hears(session, lines);
+    vanish(session);
+    lines.push(await say());
+    await until("the kernel to try in vain", async () => (await unacknowledged(session)).tries > 0);
+    for (let seconds = 0; seconds < 50; seconds++) {
+      await second();
+      if (seconds % 10 === 0) lines.push(await say());
+    }
+    reappear(session);
+    await hears(session, lines);
+    for (let seconds = 0; seconds < 90; seconds++) await second();
+    lines.push(await say());
+    await hears(session, lines);
+    if (v) session.say("AckMes", { conv: "all", id: lastId });
+    await settles(userId + 1);
+    session.destroy();
+    await assertComeAgain(userId + 1, v, []);
+  });
+}
+
+/** Logs in and takes nothing more, while lines are said: more than its kernel takes, and less than ours does. */
+async function stall(userId: number, v: 2 | undefined): Promise<{ session: WireClient; lines: string[] }> {
+  await registerUser(server.port, userId);
+  const session = await login(userId, v);
+  session.socket.pause();
+  const lines: string[] = [];
+  while ((await unacknowledged(session)).bytes === 0 || lines.length < 40) {
+    lines.push(await say(4_000));
+    clock.advance(2);
+  }
+  return { session, lines };
+}
+
+for (const [reader, userId, v] of [
+  ["a first-generation reader", 30, undefined],
+  ["a modern one", 31, 2],
+] as const) {
+  test(`[D-6] [K-5] ${reader} that takes nothing and says nothing, but whose kernel answers, is slow and not gone`, async () => {
+    const { session, lines } = await stall(userId, v);
+    for (let seconds = 0; seconds < 70; seconds++) {
+      // It answers the probes of ours, but not two within half a second, and this clock runs ahead.
+      await until("its kernel to answer", async () => (await unacknowledged(session)).tries === 0);
+      await second();
+    }
+    assert.equal((await sockets.of(session)).writableLength, 0, "our kernel has it all");
+    assert.equal(endOf(userId), undefined);
+    session.socket.resume();
+    await hears(session, lines);
+    session.destroy();
+  });
+}
+
+test("[G-9] what a reader's kernel has never taken is not settled, however long ago it was written", async () => {
+  const { session, lines } = await stall(40, undefined);
+  for (let seconds = 0; seconds < 30; seconds++) await second();
+  const theirs = await sockets.of(session);
+  const acknowledged = theirs.bytesWritten - (await unacknowledged(session)).bytes;
+  session.socket.resetAndDestroy();
+  await until("the end", () => endOf(40) !== undefined);
+
+  const again = await login(40, undefined);
+  const fence = await say();
+  await until("the line behind them", () => {
+    clock.advance(2);
+    return linesOf(again).includes(fence);
+  });
+  const come = linesOf(again);
+  const settled = lines.length - (come.length - 1);
+  assert.deepEqual(come, [...lines.slice(settled), fence]);
+  assert.ok(settled * 4_000 <= acknowledged, `${settled} lines, ${acknowledged} bytes acknowledged`);
+  again.destroy();
+});
