@@ -12,7 +12,8 @@ import { type SpawnedServer, spawnServer } from "./server.ts";
 import { WireClient } from "./wireClient.ts";
 
 const device = "d";
-const tokenOf = (userId: number): string => `token-of-${userId}`;
+/** What a user of a fleet logs in with. */
+export const tokenOf = (userId: number): string => `token-of-${userId}`;
 
 export class Fleet {
   readonly redis: SpecRedis;
