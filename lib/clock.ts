@@ -35,8 +35,20 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) };
   },
   every(intervalMs, callback) {
-    const handle = setInterval(callback, intervalMs).unref();
-    return { cancel: () => clearInterval(handle) };
+    // At multiples of the interval, so that all that come again and again wake the process together.
+    let handle: NodeJS.Timeout;
+    const plan = (): void => {
+      const leftMs = intervalMs - (performance.now() % intervalMs);
+      // Just before its time a timer of Node may fire: that was the one that is due then.
+      const waitMs = leftMs < intervalMs / 2 ? leftMs + intervalMs : leftMs;
+      handle = setTimeout(fire, Math.ceil(waitMs)).unref();
+    };
+    const fire = (): void => {
+      plan();
+      callback();
+    };
+    plan();
+    return { cancel: () => clearTimeout(handle) };
   },
 };
 

@@ -115,7 +115,7 @@ export const legacyFinSettleMs = 2_000;
 /** Bursts that wait to be settled; beyond that two are settled as one. */
 export const legacyUnsettledMax = 1_024;
 /** How often it is noted that this process runs, and how much of a pause between two such notes counts as running. */
-export const wakeTickMs = 100;
+export const wakeTickMs = 200;
 export const wakeStepMaxMs = 250;
 
 // Answers and storage.
