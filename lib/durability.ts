@@ -43,9 +43,8 @@ export async function readPromise(redis: Redis): Promise<Promised> {
   ]);
   const { appendonly, fsync } = persistenceOf(persistence);
   const info = String(replication);
-  const { path, host, port } = redis.options;
   return {
-    at: path ?? `${host}:${port}`,
+    at: placeOf(redis),
     stored: isDisk(persistence) ? "disk" : "memory",
     appendonly,
     fsync,
@@ -54,6 +53,12 @@ export async function readPromise(redis: Redis): Promise<Promised> {
     replid: /^master_replid:(\w+)/m.exec(info)?.[1] ?? "",
     isPromoted: !/^master_replid2:0*\r?$/m.test(info),
   };
+}
+
+/** Where it is: of one that sentinels have named only its socket knows. */
+function placeOf({ options, stream }: Redis): string {
+  const { path, host, port, sentinels } = options;
+  return sentinels ? `${stream.remoteAddress}:${stream.remotePort}` : (path ?? `${host}:${port}`);
 }
 
 /** What this Redis lacks for what is wanted, and what to do; null: nothing. */

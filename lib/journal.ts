@@ -4,6 +4,7 @@
  */
 
 import { type Clock, systemClock } from "./clock.ts";
+import { CodedError } from "./codes.ts";
 import * as limits from "./limits.ts";
 
 export type JournalFields = Record<string, string | number | boolean | null | undefined>;
@@ -75,5 +76,7 @@ export function createJournal(node: string, sink: LineSink, clock: Clock = syste
 
 /** What an unknown thrown value says of itself, for a journal field. */
 export function reasonOf(error: unknown): string {
+  // "Try again" is for those who asked: operators are told what was behind it.
+  if (error instanceof CodedError && error.cause !== undefined) return reasonOf(error.cause);
   return error instanceof Error ? error.message || error.name : String(error);
 }

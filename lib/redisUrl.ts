@@ -115,9 +115,12 @@ export function readTls({ shown, tls }: RedisAddress): Record<string, string | B
     try {
       read[name] = readFileSync(file);
     } catch (error) {
-      throw new Error(`--redis ${shown}: ${name}=${file} cannot be read (${reasonOf(error)})`, {
-        cause: error,
-      });
+      throw new Error(
+        `--redis ${shown}: ${name}=${file} cannot be read (${reasonOf(error)}); give a file that the server may read`,
+        {
+          cause: error,
+        },
+      );
     }
   }
   return read;

@@ -34,6 +34,8 @@ interface Slot {
   pausing: Timer | null;
   /** Why its latest start failed, in its own words. */
   failure: string | null;
+  /** It did not answer when it was asked last. */
+  isSilent: boolean;
   /** What it told last. */
   metrics: MetricsJson;
 }
@@ -71,6 +73,7 @@ export class Workers implements OperatorView {
       pauseMs: limits.workerRestartFirstMs,
       pausing: null,
       failure: null,
+      isSilent: false,
       metrics: [],
     }));
   }
@@ -198,7 +201,8 @@ export class Workers implements OperatorView {
   }
 
   /** Null when it does not serve, or does not answer in time. */
-  async #ask({ worker, serves }: Slot, question: Question): Promise<FromWorker | null> {
+  async #ask(slot: Slot, question: Question): Promise<FromWorker | null> {
+    const { worker, serves } = slot;
     if (!worker || !serves) return null;
     const n = this.#asked++;
     let late: Timer | undefined;
@@ -210,6 +214,11 @@ export class Workers implements OperatorView {
     });
     late?.cancel();
     this.#waiting.delete(n);
+    const isSilent = answer === null && slot.worker === worker;
+    if (isSilent && !slot.isSilent) {
+      this.#options.journal.write("worker_silent", { slot: slot.slot, pid: worker.process.pid ?? 0 });
+    }
+    slot.isSilent = isSilent;
     return answer;
   }
 

@@ -32,7 +32,16 @@ const layers: Record<string, string[]> = {
   ],
   wire: ["frame", "fields", "messageId", "conv", "message"],
   store: [
-    ...["redisUrl", "redisClient", "nodeLines", "durability", "provenWrites", "bellLines", "sentinelWatch"],
+    ...[
+      "redisUrl",
+      "redisAdvice",
+      "redisClient",
+      "nodeLines",
+      "durability",
+      "provenWrites",
+      "bellLines",
+      "sentinelWatch",
+    ],
     ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
     ...["loginDao", "throttleDao", "presenceDao", "nodesDao", "receiptDao"],
   ],

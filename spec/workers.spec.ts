@@ -122,6 +122,11 @@ describe("a server of several processes", { concurrency: 3 }, () => {
     assert.equal(hung.value("haiyu_workers"), 1, "one that does not answer is seen to be missing");
     assert.equal(hung.value("haiyu_messages_stored_total"), 2, "and what it did is not forgotten");
     assert.equal(await state(port, "/readyz"), "200 ok");
+    assert.deepEqual(
+      told("worker_silent").map(({ pid }) => pid),
+      [victim],
+      "said once, however often it was asked",
+    );
     process.kill(victim, "SIGKILL");
     const lost = await inTime(
       "one connection to break",
