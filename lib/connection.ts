@@ -119,6 +119,10 @@ export class Connection implements Peer, Sender {
     return this.#state !== "open";
   }
 
+  get heardAll(): boolean {
+    return this.#heardAll;
+  }
+
   get backlogBytes(): number {
     return this.#socket.writableLength;
   }
@@ -244,9 +248,10 @@ export class Connection implements Peer, Sender {
     }
     if (this.#state !== "open") return;
     const hasRoom = this.#hasRoom();
-    if (!hasRoom) this.#noteWhy();
-    if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
-      if (hasRoom) {
+    const listens = hasRoom || this.#listensForEnd();
+    if (!listens) this.#noteWhy();
+    if (listens === this.#socket.isPaused() && !this.#heardAll) {
+      if (listens) {
         this.#socket.resume();
         this.#arrival?.resumed(this.#options.clock.monotonicMs());
       } else this.#socket.pause();
@@ -264,6 +269,12 @@ export class Connection implements Peer, Sender {
       this.#pendingBytes < limits.requestBytesInFlightMax &&
       !this.#isBacklogged()
     );
+  }
+
+  /** While a log-in is looked into its side may end: it replaces nobody then ([L-7]). What else comes is not read on. */
+  #listensForEnd(): boolean {
+    const isLoggingIn = !this.session && this.#alone && this.#pending.at(-1)?.answer === null;
+    return isLoggingIn && this.#decoder.heldBytes === 0;
   }
 
   #isBacklogged(): boolean {

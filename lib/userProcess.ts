@@ -49,6 +49,8 @@ export interface Knocking extends Output {
   legacyOutput: (userId: number) => LegacyOutput;
   /** Whether the connection has ended meanwhile. */
   readonly gone: boolean;
+  /** Whether the other side will say no more: it has gone, or only listens. */
+  readonly heardAll: boolean;
 }
 
 /** What RegisterMes, LoginMes and UsersMes do. */
@@ -117,8 +119,9 @@ export class UserProcess {
     await doorbell.hold(session.userId);
     try {
       const convs = await reading.prepare(session);
-      // Last of all that can fail: whoever is replaced is replaced by somebody who is there.
-      if (modern) await userMgr.claim(session);
+      // Last of all that can fail: whoever is replaced is replaced by somebody who is there. A client that gave up on a
+      // server that hung may be on another one by now.
+      if (modern && !knocking.heardAll) await userMgr.claim(session);
       if (knocking.gone) throw new CodedError(codes.tryAgain, { detail: "gone" });
       userMgr.add(session);
       return { session, token, convs };

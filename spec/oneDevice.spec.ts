@@ -156,3 +156,16 @@ test("[L-7] a newer log-in that is heard of before one's own number is there: Lo
   session.answered();
   assert.deepEqual(said, ["GoAwayMes", "closed: replaced"]);
 });
+
+test("[L-7] a log-in whose side has ended by the time it is looked into is answered, and replaces nobody", async () => {
+  const staying = await newUser(two.port, 8, { device: "d" });
+  // What a server finds when it goes on after it hung: a client has asked, and has gone elsewhere meanwhile.
+  const ghost = await WireClient.connect(one.port);
+  ghost.say("LoginMes", { userId: 8, userPwd: "pw8", device: "d", v: 2 });
+  ghost.socket.end();
+  assert.equal((await ghost.next("LoginResMes")).data.code, 200);
+  assert.equal(await inTime("its end", ghost.closed), "end");
+  await staying.settled();
+  assert.deepEqual([staying.isClosed, staying.all("GoAwayMes")], [false, []]);
+  staying.destroy();
+});
