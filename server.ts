@@ -296,7 +296,7 @@ async function joinParts(
     void receipts.missed();
     void userMgr.missed();
   };
-  store.onTailsLacking(() => void smsDao.announceTails());
+  store.onTailsLacking(() => smsDao.announceTails());
   store.onReady(() => {
     smsProcess.forgetHints();
     missed();

@@ -1,14 +1,22 @@
 -- append: stores what one conversation got in one turn, all or nothing, in the order given (clauses [S-3], [S-4]).
--- Without a message it only sees to it that a lost tail is announced.
+-- Without a message it only sees to it that what was lost is announced.
+-- seq counts what was ever given out in this conversation, as far as it was told here: what stands in the log, and what
+-- another Redis, or this one itself before, had given out and is not here. `counts` says how many under which epoch, and
+-- of each epoch the larger number is true, so telling the same again changes nothing. `floor` is what was counted when
+-- the epoch began. Whoever read up to any id, wherever it stood, thus finds a hole in front of the next entry as large as
+-- what it has not got of all that ([D-5]).
 -- KEYS  1 log   2 meta   3 prefix of the mid hashes (same slot; ":<userId>:<day>" is added here)
 --       There is never a key of the third name: where a Cluster moves the slot, key after key, one is missing on either
 --       side, so Redis answers TRYAGAIN before anything runs; half of this is never done.
 -- ARGV  1 most entries kept   2 days a mid is kept   3 newest id that the caller has seen in this log ("0-0" = none)
 --       4 1 when it is a conversation of two, else 0
+--       5 counts and 6 floor, as the caller knows them: "<epoch>:<count> ...", ascending, and a number
+--       7 most epochs in counts
 --       then for each message:
 --       sender, device, mid ("" = none), name, sex, content
--- returns for each message: id, time in Unix ms, 1 when stored now or 0 when it had been
-local most, days = ARGV[1], tonumber(ARGV[2])
+-- returns for each message: id, time in Unix ms, 1 when stored now or 0 when it had been;
+--       then, where the caller knew others: epoch, floor and counts as they are now
+local most, days, epochsMost = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[7])
 local clock = redis.call('TIME')
 local seconds = tonumber(clock[1])
 local time = string.format('%d', seconds * 1000 + math.floor(tonumber(clock[2]) / 1000))
@@ -22,39 +30,51 @@ local lastEpoch, seq = 0, 0
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 if last[1] then lastEpoch, seq = parts(last[1][1]) end
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-local meta = redis.call('HMGET', KEYS[2], 'replid', 'epoch', 'floor')
-local epoch = tonumber(meta[2] or '0')
--- Seqs up to here are not given out any more: they were lost, and announced by nothing but the hole they leave.
-seq = math.max(seq, tonumber(meta[3] or '0'))
-
--- What the caller has seen and is not here was a tail that Redis lost, in a failover or with its files. Its seqs are
--- given to nothing else, so that every reader finds a hole of exactly that size ([D-5]).
+local meta = redis.call('HMGET', KEYS[2], 'replid', 'epoch', 'floor', 'counts')
+local epoch, floor, counts = tonumber(meta[2] or '0'), tonumber(meta[3] or '0'), meta[4] or ''
+seq = math.max(seq, floor)
 local seenEpoch, seenSeq = parts(ARGV[3])
-local tailLost = false
-if seenEpoch > lastEpoch or (seenEpoch == lastEpoch and seenSeq > seq) then
-  tailLost = true
-  seq = math.max(seq, seenSeq)
-elseif seenEpoch < lastEpoch and seenEpoch > 0 then
-  -- A server that had not seen that tail has stored on over it: what came next took seqs of it, under a later epoch.
-  -- As many are left out here, once for each such tail, whoever tells of it.
-  local nextEntry = redis.call('XRANGE', KEYS[1], '(' .. ARGV[3], '+', 'COUNT', 1)
-  local _, nextSeq = parts(nextEntry[1][1])
-  local told = tonumber(redis.call('HGET', KEYS[2], 'lost:' .. seenEpoch) or '0')
-  local count = seenSeq - math.max(nextSeq - 1, told)
-  if count > 0 then
-    tailLost = true
-    seq = seq + count
-    redis.call('HSET', KEYS[2], 'lost:' .. seenEpoch, ARGV[3]:match('%d+$'))
+local knew = ARGV[5] == counts and tonumber(ARGV[6]) == floor
+
+-- Another replication id: this Redis was restarted or promoted, and may have lost a tail that nobody tells of here.
+-- Ids of two that took themselves for the master at the same time must differ: seconds alone would not see to that.
+local current = math.max(epoch, lastEpoch)
+if meta[1] ~= replid or epoch < lastEpoch or not knew or seenEpoch ~= current or seenSeq > seq then
+  local byEpoch, epochs, lost, newest = {}, {}, 0, math.max(current, seenEpoch)
+  local function count(one, number)
+    local before = byEpoch[one]
+    if before and number <= before then return 0 end
+    if not before then epochs[#epochs + 1] = one end
+    byEpoch[one] = number
+    return number - (before or 0)
+  end
+  for one, number in string.gmatch(counts, '(%d+):(%d+)') do count(tonumber(one), tonumber(number)) end
+  -- Of those before the oldest one nothing is known any more, but that they were counted.
+  local oldest = #epochs == epochsMost and epochs[1] or 0
+  if seq > floor then count(current, seq - floor) end
+  local function told(one, number)
+    if one > oldest and number > 0 then lost = lost + count(one, number) end
+    newest = math.max(newest, one)
+  end
+  for one, number in string.gmatch(ARGV[5], '(%d+):(%d+)') do told(tonumber(one), tonumber(number)) end
+  if seenSeq > 0 and not string.find(' ' .. ARGV[5], ' ' .. seenEpoch .. ':', 1, true) then
+    told(seenEpoch, seenSeq - tonumber(ARGV[6]))
+  end
+  if meta[1] ~= replid or epoch < lastEpoch or lost > 0 or newest > current then
+    table.sort(epochs)
+    local texts = {}
+    for i = math.max(1, #epochs - epochsMost + 1), #epochs do
+      texts[#texts + 1] = string.format('%d:%d', epochs[i], byEpoch[epochs[i]])
+    end
+    local salt = tonumber(string.sub(replid, 1, 6), 16) % 1000
+    epoch = math.max(seconds * 1000, newest + 1) + salt
+    floor, counts = seq + lost, table.concat(texts, ' ')
+    seq = floor
+    knew = false
+    redis.call('HSET', KEYS[2], 'replid', replid, 'epoch', string.format('%d', epoch),
+      'floor', string.format('%d', floor), 'counts', counts)
   end
 end
--- Another replication id: this Redis was restarted or promoted, and may have lost a tail that somebody else has seen.
--- Ids of two that took themselves for the master at the same time must differ: seconds alone would not see to that.
-if meta[1] ~= replid or epoch < lastEpoch or tailLost then
-  local salt = tonumber(string.sub(replid, 1, 6), 16) % 1000
-  epoch = math.max(seconds * 1000, epoch + 1, lastEpoch + 1, seenEpoch + 1) + salt
-  redis.call('HSET', KEYS[2], 'replid', replid, 'epoch', string.format('%d', epoch))
-end
-if tailLost then redis.call('HSET', KEYS[2], 'floor', string.format('%d', seq)) end
 
 -- A sender's mid hashes: today's, then those of earlier days that are there. Looked up once a sender, not once a
 -- message: 9 % of what Redis does for a message in a batch of 256.
@@ -83,7 +103,7 @@ end
 
 local results = {}
 local fresh = 0
-for i = 5, #ARGV, 6 do
+for i = 8, #ARGV, 6 do
   local sender, mid = ARGV[i], ARGV[i + 2]
   local known = false
   if mid ~= '' then
@@ -126,5 +146,10 @@ for i = 5, #ARGV, 6 do
 end
 -- Where all of it was known, this Redis may still be the only one that has it: WAIT, which follows, waits for what this
 -- connection has written, so something has to be.
-if fresh == 0 and #ARGV > 4 then redis.call('HSET', KEYS[2], 'replid', replid) end
+if fresh == 0 and #ARGV > 7 then redis.call('HSET', KEYS[2], 'replid', replid) end
+if not knew then
+  for _, one in ipairs({ string.format('%d', epoch), string.format('%d', floor), counts }) do
+    results[#results + 1] = one
+  end
+end
 return results

@@ -42,6 +42,8 @@ export const hintedConvsMax = 200_000;
 export const knownHeadsMax = 200_000;
 export const tailsAnnouncedMax = 10_000;
 export const tailsSliceConvs = 100;
+/** Of earlier epochs a log no longer knows how many messages each had, only how many there were. */
+export const epochsCountedMax = 16;
 export const loginPeersMax = 2_000;
 export const standSliceConvs = 64;
 export const standSlicesMax = 4;

@@ -70,9 +70,11 @@ export class RedisStore {
   readonly #meter: Meter;
   readonly #clock: Clock;
   #inFlight = 0;
-  /** Replication ids of those that answered so far. */
-  readonly #replids = new Set<string>();
-  #tailsLacking: () => void = () => undefined;
+  /** Replication ids of those that answered last, and know what was stored before. */
+  #replids = new Set<string>();
+  /** Whether one of those had been a replica once. */
+  #wasPromoted = false;
+  #tailsLacking: () => Promise<void> = () => Promise.resolve();
   #stored: Stored = "memory";
   #saidPromise = "";
   readonly #lookAgain: Timer;
@@ -124,8 +126,11 @@ export class RedisStore {
     onReady(this.#client, callback);
   }
 
-  /** Calls `callback` when a Redis answers that may lack the end of what another, or it itself before, had stored. */
-  onTailsLacking(callback: () => void): void {
+  /**
+   * Calls `callback` when a Redis answers that may lack the end of what another, or it itself before, had stored; where
+   * that fails, at the next look again.
+   */
+  onTailsLacking(callback: () => Promise<void>): void {
     this.#tailsLacking = callback;
   }
 
@@ -261,10 +266,7 @@ export class RedisStore {
       const promises = await this.promises();
       const isDisk = promises.length > 0 && promises.every(({ stored }) => stored === "disk");
       this.#stored = isDisk ? "disk" : "memory";
-      // One that was restarted with every answered write on its disk lacks nothing.
-      const others = promises.filter(({ replid }) => !this.#replids.has(replid));
-      for (const { replid } of others) this.#replids.add(replid);
-      if (others.some(({ isPromoted, stored }) => isPromoted || stored !== "disk")) this.#tailsLacking();
+      this.#compare(promises);
       const told = (name: keyof Promised): string => [...new Set(promises.map((one) => one[name]))].join(" ");
       const fields = { appendonly: told("appendonly"), fsync: told("fsync"), policy: told("policy") };
       const said = [this.#stored, ...Object.values(fields)].join(" ");
@@ -279,8 +281,21 @@ export class RedisStore {
       }
     } catch (error) {
       this.#stored = "memory";
+      // It may have been another one, which took what was written meanwhile.
+      this.#replids.clear();
       this.#journal.write("redis_promise", { stored: "memory", reason: reasonOf(error) });
     }
+  }
+
+  /** A master that was here before comes back without what was stored meanwhile: only the last ones count as known. */
+  #compare(promises: Promised[]): void {
+    const others = promises.filter(({ replid }) => !this.#replids.has(replid));
+    const wasPromoted = this.#wasPromoted;
+    this.#replids = new Set(promises.map(({ replid }) => replid));
+    this.#wasPromoted = promises.some(({ isPromoted }) => isPromoted);
+    // One that was restarted with every answered write on its disk lacks nothing.
+    const isLacking = others.some(({ isPromoted, stored }) => isPromoted || wasPromoted || stored !== "disk");
+    if (isLacking) void this.#tailsLacking().catch(() => this.#replids.clear());
   }
 
   /**

@@ -3,9 +3,11 @@
  * position (design 1). Ids are the stream entries' own. Faults throw CodedError 503.
  */
 import { type StoredConv, allConv } from "./conv.ts";
+import { type LogMark, type Seen, isCounted, learn, markOf, nothingSeen } from "./epochCounts.ts";
 import { convsKey, logKey, metaKey, midsKey } from "./keys.ts";
 import {
   allLogEntriesMax,
+  epochsCountedMax,
   knownHeadsMax,
   midDaysKept,
   privateLogEntriesMax,
@@ -22,6 +24,8 @@ const seekScript = new Script("seek");
 const unreadScript = new Script("unread");
 
 type RangeCommand = "XRANGE" | "XREVRANGE";
+type ReadReply = [entries: [string, string[]][] | Record<string, never>, mark?: unknown[]];
+type UnreadReply = [head: string, unread: number, ...mark: unknown[]];
 type RangeArguments = [RangeCommand, from: string, to: string, count: number];
 
 export interface NewMessage {
@@ -52,14 +56,12 @@ export interface Appended {
 export class SmsDao {
   readonly #store: RedisStore;
   /**
-   * Newest id seen of each log, the latest seen last: Redis may come back with less, and must not give out those seqs
-   * again ([S-3]).
+   * What was seen of each log, the latest seen last: another Redis, or this one when it comes back, may have less, and is
+   * told ([D-5]).
    */
-  readonly #newest = new Map<StoredConv, MessageId>();
+  readonly #seenOf = new Map<StoredConv, Seen>();
   /** Up to where each log is known to be as safe as is wanted, where reading shows more than that. */
   readonly #safe = new Map<StoredConv, MessageId>();
-  /** Ends of tails that were seen here and are lost, which Redis was not told of yet. */
-  readonly #lostTails = new Map<StoredConv, MessageId>();
 
   constructor(store: RedisStore) {
     this.#store = store;
@@ -88,47 +90,49 @@ export class SmsDao {
   /** Appends in the order given, one script for all. May be repeated where every message has a mid. */
   async append(conv: StoredConv, messages: NewMessage[]): Promise<Appended[]> {
     const most = conv === allConv ? allLogEntriesMax : privateLogEntriesMax;
-    const lost = this.#lostTails.get(conv);
-    const seen = lost ?? this.#newest.get(conv) ?? zeroId;
-    const args: Argument[] = [most, midDaysKept, formatId(seen)];
-    args.push(conv === allConv ? 0 : 1);
+    const seen = this.#seenOf.get(conv) ?? nothingSeen;
+    const args: Argument[] = [most, midDaysKept, formatId(seen.id), conv === allConv ? 0 : 1];
+    args.push(seen.counts, seen.floor, epochsCountedMax);
     for (const message of messages) {
       args.push(message.sender, message.device, message.mid, message.name, message.sex, message.content);
     }
     const keys = [logKey(conv), metaKey(conv), midsKey(conv)];
     const { reply, stored } = await this.#store.keep(appendScript, keys, args);
-    if (lost && this.#lostTails.get(conv) === lost) this.#lostTails.delete(conv);
     const flat = reply as (string | number)[];
+    const told = flat.slice(messages.length * 3);
     const appended = messages.map((_, index) => ({
       id: idOf(flat[index * 3]),
       time: Number(flat[index * 3 + 1]),
       fresh: flat[index * 3 + 2] === 1,
       stored,
     }));
-    for (const { id } of appended) {
-      this.#seen(conv, id);
-      this.#provenUpTo(conv, id);
-    }
+    const newest = appended.reduce((id, one) => laterId(id, one.id), zeroId);
+    const mark = told.length > 0 ? markOf(told) : null;
+    this.#note(conv, learn(this.#seenOf.get(conv) ?? seen, newest, mark));
+    this.#provenUpTo(conv, newest);
     return appended;
   }
 
   /**
-   * Another Redis may answer from now on, which lacks the end of some logs: it is told what was seen of those that were
-   * looked at last, before others store on over it unknowing.
+   * Another Redis may answer from now on, which lacks some of what was stored: it is told what was seen of the logs that
+   * were looked at last, before others store on over it unknowing. Throws CodedError 503 when it could not be told.
    */
   async announceTails(): Promise<void> {
-    const latest = [...this.#newest.keys()].slice(-tailsAnnouncedMax);
+    const latest = [...this.#seenOf.keys()].slice(-tailsAnnouncedMax);
+    const failed: unknown[] = [];
     for (let at = 0; at < latest.length; at += tailsSliceConvs) {
-      await Promise.all(latest.slice(at, at + tailsSliceConvs).map((conv) => this.#announce(conv)));
+      const slice = latest.slice(at, at + tailsSliceConvs);
+      await Promise.all(slice.map((conv) => this.append(conv, []).catch((error) => failed.push(error))));
     }
+    if (failed.length > 0) throw failed[0];
   }
 
   /** The id of the newest message, zero when there is none. `known`: it is known to have been there. */
   async head(conv: StoredConv, known: MessageId = zeroId): Promise<MessageId> {
     const args: RangeArguments = ["XREVRANGE", "+", "-", 1];
-    let [newest] = await this.#read(conv, args);
-    if (this.#lacks(newest?.id ?? zeroId, known)) [newest] = await this.#read(conv, args, "proven");
-    return newest?.id ?? zeroId;
+    let { entries } = await this.#read(conv, args);
+    if (this.#lacks(newestOf(entries), known)) ({ entries } = await this.#read(conv, args, "proven"));
+    return newestOf(entries);
   }
 
   /**
@@ -140,14 +144,14 @@ export class SmsDao {
     { cursor, userId, most }: { cursor: MessageId; userId: number; most: number },
   ): Promise<{ head: MessageId; unread: number }> {
     const args = [formatId(cursor), userId, most];
-    const keys = [logKey(conv)];
-    let [head, unread] = (await this.#store.run(unreadScript, keys, args)) as [string, number];
+    const keys = [logKey(conv), metaKey(conv)];
+    let [head, unread, ...mark] = (await this.#store.run(unreadScript, keys, args)) as UnreadReply;
     if (this.#lacks(idOf(head), cursor)) {
       const proven = await this.#store.runProven(unreadScript, keys, { args, touched: metaKey(conv) });
-      [head, unread] = proven as [string, number];
+      [head, unread, ...mark] = proven as UnreadReply;
     }
     const id = idOf(head);
-    if (id.seq > 0 && !this.#store.readsAhead) this.#seen(conv, id);
+    if (id.seq > 0 && !this.#store.readsAhead) this.#seen(conv, id, markOf(mark));
     return { head: id, unread };
   }
 
@@ -191,36 +195,41 @@ export class SmsDao {
     to: string,
     count: number,
   ): Promise<Entry[]> {
-    let entries = await this.#read(conv, [command, from, to, count]);
+    let { entries, mark } = await this.#read(conv, [command, from, to, count]);
     const safe = this.#safe.get(conv) ?? zeroId;
     const isMissing = entries.length === 0 && command === "XRANGE" && to !== "+";
     const isProven = !this.#store.readsAhead || (!isMissing && compareIds(newestOf(entries), safe) <= 0);
     if (!isProven) {
       try {
-        entries = await this.#read(conv, [command, from, to, count], "proven");
+        ({ entries, mark } = await this.#read(conv, [command, from, to, count], "proven"));
         this.#provenUpTo(conv, newestOf(entries));
       } catch (error) {
         // Who looks back from the end is shown what is safe; who reads on waits.
         if (command === "XRANGE" || safe === zeroId) throw error;
-        return this.#read(conv, [command, formatId(safe), to, count]);
+        return (await this.#read(conv, [command, formatId(safe), to, count])).entries;
       }
     }
-    if (entries.length > 0) this.#seen(conv, newestOf(entries));
+    if (entries.length > 0) this.#seen(conv, newestOf(entries), mark);
     return entries;
   }
 
+  /** `mark` is null where the log has none later than what is known of it. */
   async #read(
     conv: StoredConv,
-    args: RangeArguments,
+    range: RangeArguments,
     how: "proven" | "as it is" = "as it is",
-  ): Promise<Entry[]> {
-    const keys = [logKey(conv)];
+  ): Promise<{ entries: Entry[]; mark: LogMark | null }> {
+    const keys = [logKey(conv), metaKey(conv)];
+    const args = [...range, this.#seenOf.get(conv)?.id.epoch ?? 0];
     const json =
       how === "proven"
         ? await this.#store.runProven(readScript, keys, { args, touched: metaKey(conv) })
         : await this.#store.run(readScript, keys, args);
-    const reply = JSON.parse(String(json)) as [string, string[]][] | Record<string, never>;
-    return Array.isArray(reply) ? reply.map(([id, fields]) => entryOf(idOf(id), fields)) : [];
+    const [entries, mark] = JSON.parse(String(json)) as ReadReply;
+    return {
+      entries: Array.isArray(entries) ? entries.map(([id, fields]) => entryOf(idOf(id), fields)) : [],
+      mark: mark ? markOf(mark) : null,
+    };
   }
 
   /**
@@ -239,22 +248,21 @@ export class SmsDao {
     this.#safe.set(conv, id);
   }
 
-  #seen(conv: StoredConv, id: MessageId): void {
-    const before = this.#newest.get(conv);
-    if (before && compareIds(before, id) >= 0) return;
-    // Another server had not seen our tail, and has stored over it.
-    if (before && id.epoch > before.epoch && id.seq <= before.seq && !this.#lostTails.has(conv)) {
-      this.#lostTails.set(conv, before);
-      void this.#announce(conv);
-    }
-    if (this.#newest.size >= knownHeadsMax) this.#newest.clear();
-    this.#newest.delete(conv);
-    this.#newest.set(conv, id);
+  /** What was read of a log: where it has not counted all that was seen before, it is told. */
+  #seen(conv: StoredConv, id: MessageId, mark: LogMark | null): void {
+    const before = this.#seenOf.get(conv);
+    // Without either nobody knows how many the epoch of this id has had.
+    if (!before && !mark) return;
+    this.#note(conv, learn(before ?? nothingSeen, id, mark));
+    // What fails is told by the next append, and by the next look at another Redis.
+    if (before && mark && !isCounted(before, mark)) void this.append(conv, []).catch(() => undefined);
   }
 
-  /** Tells Redis what was seen of a log: if its end is lost, that is announced ([D-5]). What fails is told again later. */
-  async #announce(conv: StoredConv): Promise<void> {
-    await this.append(conv, []).catch(() => undefined);
+  #note(conv: StoredConv, seen: Seen): void {
+    if (this.#seenOf.get(conv) === seen) return;
+    if (this.#seenOf.size >= knownHeadsMax) this.#seenOf.clear();
+    this.#seenOf.delete(conv);
+    this.#seenOf.set(conv, seen);
   }
 }
 

@@ -76,6 +76,13 @@ function storedOver(tale: Tale): void {
   tale.left("7-1", "7-2", "7-3", "8-4", "9-7");
 }
 
+/** Two were stored here while another Redis stored one, which is lost. */
+function asideOf(tale: Tale): void {
+  tale.say(tale.alice, "7-1", "7-2", "7-3");
+  tale.say(tale.bob, "8-2", "9-5");
+  tale.left("7-1", "7-2", "7-3", "9-5");
+}
+
 const good: Record<string, [told: number, (tale: Tale) => void]> = {
   "nothing is lost": [
     0,
@@ -140,6 +147,45 @@ const good: Record<string, [told: number, (tale: Tale) => void]> = {
       tale.session(tale.old, ...early, ...late);
     },
   ],
+  "what was stored while another Redis went on is told of as lost to who had read there": [
+    1,
+    (tale) => {
+      asideOf(tale);
+      tale.session(tale.carol, "7-1", "8-2", "8-2 2 9-5", "9-5");
+      tale.session(tale.old, "7-1", "8-2", "9-5");
+    },
+  ],
+  "and to who had read here, of the other": [
+    1,
+    (tale) => {
+      asideOf(tale);
+      tale.session(tale.carol, "7-1", "7-2", "7-3", "7-3 1 9-5", "9-5");
+      tale.session(tale.old, "7-1", "7-2", "7-3", "9-5");
+    },
+  ],
+  "nothing has come since where it might be told": [
+    1,
+    (tale) => {
+      tale.say(tale.alice, "7-1", "7-2");
+      tale.say(tale.bob, "8-2");
+      tale.session(tale.carol, "7-1", "8-2");
+      tale.session(tale.old, "7-1", "8-2");
+      tale.left("7-1", "7-2");
+    },
+  ],
+  "one's own that is lost stood at a place that another got": [
+    2,
+    (tale) => {
+      tale.say(tale.alice, "7-1");
+      tale.say(tale.bob, "7-2");
+      tale.say(tale.alice, "7-3", "8-2", "9-5");
+      tale.left("7-1", "8-2", "9-5");
+      const desk = tale.recorder.addDevice({ name: "desk", userId: 2, legacy: false, sender: tale.bob });
+      tale.session(desk, "7-1", "7-3", "7-3 2 8-2", "8-2", "8-2 2 9-5", "9-5");
+      tale.session(tale.old, "7-1", "8-2", "9-5");
+      tale.session(tale.carol, "7-1", "8-2", "8-2 2 9-5", "9-5");
+    },
+  ],
   "one that is lost and said again has two ids": [
     1,
     (tale) => {
@@ -197,6 +243,28 @@ for (const [name, [told, tell]] of Object.entries(good)) {
 }
 
 const bad: Record<string, [BadColumn, number, (tale: Tale) => void]> = {
+  "what was stored while another Redis went on is not told of": [
+    "lost",
+    1,
+    (tale) => {
+      tale.say(tale.alice, "7-1", "7-2", "7-3");
+      tale.say(tale.bob, "8-2", "9-4");
+      tale.left("7-1", "7-2", "7-3", "9-4");
+      tale.session(tale.carol, "7-1", "8-2", "8-2 1 9-4", "9-4");
+      tale.session(tale.old, "7-1", "8-2", "9-4");
+    },
+  ],
+  "one that stood there before another Redis went on never came to the first generation": [
+    "lost",
+    1,
+    (tale) => {
+      tale.say(tale.alice, "7-1", "7-2", "7-3");
+      tale.say(tale.bob, "8-3", "9-5");
+      tale.left("7-1", "7-2", "7-3", "9-5");
+      tale.session(tale.carol, "7-1", "7-2", "7-3", "7-3 1 9-5", "9-5");
+      tale.session(tale.old, "7-1", "8-3", "9-5");
+    },
+  ],
   "a lost tail of which a reader is not told": [
     "lost",
     2,

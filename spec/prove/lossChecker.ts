@@ -1,7 +1,8 @@
 /**
  * lossChecker: judges the record of a run in which Redis may lose what was answered, since nobody waited for replicas. What
  * is lost has to be told: every reader that had not heard it was told of a gap, no id was given to two messages, and
- * what is left is whole, in order, once, and with everybody. History at the end says what is left.
+ * what is left is whole, in order, once, and with everybody. History at the end says what is left. What is left may have
+ * been stored while another Redis went on too: who had read there is told of it as of what is lost.
  */
 import {
   type ConvBook,
@@ -58,6 +59,12 @@ interface Remains {
   readonly codes: Map<number, number>;
   /** Answered and not there any more, ascending. */
   readonly lost: Place[];
+  /** Answered or only seen, and not there any more. */
+  readonly gone: Place[];
+  /** The first seq of each epoch of which something is gone. */
+  readonly goneFrom: Map<number, number>;
+  /** Answered and there. */
+  readonly left: Place[];
 }
 
 class LossJudge {
@@ -74,14 +81,20 @@ class LossJudge {
     this.#tally = new Tally(recorder);
     this.#places = recorder.senders.map(() => []);
     this.#remains = [...recorder.convs.values()].map((conv) => {
-      const [kept, codes] = [new Ids(), new Map<number, number>()];
+      const [kept, codes, epochs] = [new Ids(), new Map<number, number>(), new Map<number, number>()];
       for (const range of conv.kept) {
         kept.add(range);
         for (let seq = range.from; seq <= range.to; seq++) {
           codes.set(seq, conv.codeOf({ epoch: range.epoch, seq }));
+          epochs.set(seq, range.epoch);
         }
       }
-      return { conv, kept, codes, lost: [] };
+      const places = [...codes].map(([seq, code]) => ({
+        code,
+        id: { epoch: epochs.get(seq) as number, seq },
+      }));
+      const left = places.filter(({ code, id }) => id.seq > conv.begin && this.#isAnswered(code));
+      return { conv, kept, codes, lost: [], gone: [], goneFrom: new Map(), left };
     });
   }
 
@@ -134,17 +147,21 @@ class LossJudge {
   /** Whatever was answered with an id that is not there. What was trimmed is older than all that is there. */
   #findLost(): void {
     const answered = [...this.#answered()];
-    for (const { conv, kept, lost } of this.#remains) {
-      for (const { code, id } of conv.seen()) if (!kept.has(id)) this.#wereLost.add(code);
+    for (const { conv, kept, lost, gone, goneFrom } of this.#remains) {
+      for (const { code, id } of conv.seen()) if (!kept.has(id)) gone.push({ code, id });
       const first = conv.kept[0];
       const oldest = first ? { epoch: first.epoch, seq: first.from } : zero;
       const isTrimmed = oldest.seq > conv.begin + 1;
       for (const { code, id, name } of answered) {
         if (name !== conv.name || kept.has(id)) continue;
-        this.#wereLost.add(code);
+        gone.push({ code, id });
         if (!isTrimmed || compareIds(id, oldest) > 0) lost.push({ code, id });
       }
-      lost.sort((one, other) => compareIds(one.id, other.id));
+      lost.sort(byId);
+      for (const { code, id } of gone) {
+        this.#wereLost.add(code);
+        goneFrom.set(id.epoch, Math.min(id.seq, goneFrom.get(id.epoch) ?? Infinity));
+      }
     }
   }
 
@@ -185,7 +202,7 @@ class LossJudge {
 
   /** Gives the messages that were lost without a word to this device. */
   #judgeModern(device: DeviceBook, remains: Remains): number[] {
-    const { conv, codes, lost } = remains;
+    const { conv, kept, lost } = remains;
     const [heard, passed] = [new Ids(), new Seqs()];
     const gaps = new Map<string, Gap>();
     let newest = zero;
@@ -201,24 +218,21 @@ class LossJudge {
         else passed.add(part.after.seq + 1, part.before.seq - 1);
       }
     }
-    for (const { epoch, from, to } of conv.kept) {
-      for (let seq = Math.max(from, conv.begin + 1); seq <= to; seq++) {
-        const code = codes.get(seq) as number;
-        if (heard.has({ epoch, seq }) || passed.has(seq) || isOwn(device, code)) continue;
-        if (!this.#isAnswered(code)) continue;
-        this.#tally.bad("lost", code, `never came to ${device.name} (${conv.name} ${seq})`);
-      }
-    }
+    const isUnheard = ({ code, id }: Place): boolean =>
+      !heard.has(id) && !passed.has(id.seq) && !isOwn(device, code);
     // Of what is lost it is told before the next message that comes: where none has come there is no such place yet.
-    const unheard = lost.filter(
-      ({ code, id }) =>
-        !heard.has(id) && !passed.has(id.seq) && !isOwn(device, code) && compareIds(id, newest) < 0,
-    );
-    return untold(unheard, [...gaps.values()], remains).map(({ code, id }) => {
-      const what = `was lost, and ${device.name} was not told (${conv.name} ${id.epoch}-${id.seq})`;
-      this.#tally.bad("lost", code, what);
-      return code;
-    });
+    const unheard = lost.filter((place) => isUnheard(place) && compareIds(place.id, newest) < 0);
+    const left = remains.left.filter(isUnheard);
+    // It has read on elsewhere, and nothing has come since.
+    const isPending = ({ id }: Place): boolean => !kept.has(newest) && isBeside(id, newest.epoch, remains);
+    const toTell = [...unheard, ...left.filter((place) => !isPending(place))];
+    const silent = untold(toTell.sort(byId), [...gaps.values()], remains);
+    for (const { code, id } of silent) {
+      const where = `(${conv.name} ${id.epoch}-${id.seq})`;
+      if (kept.has(id)) this.#tally.bad("lost", code, `never came to ${device.name} ${where}`);
+      else this.#tally.bad("lost", code, `was lost, and ${device.name} was not told ${where}`);
+    }
+    return silent.filter(({ id }) => !kept.has(id)).map(({ code }) => code);
   }
 
   /** Ascending, each id once; what lies between two neighbours is one's own, or told as a gap. */
@@ -261,9 +275,17 @@ class LossJudge {
     }
   }
 
-  /** It is told of nothing: what is left comes to it in order and without holes. */
+  /**
+   * It is told of nothing: what is left comes to it in order and without holes, but for what stands below the place that
+   * it had read up to, or spoken at, elsewhere.
+   */
   #judgeLegacy(device: DeviceBook, remains: Remains): void {
-    const { conv, codes: kept } = remains;
+    const { conv, left, gone } = remains;
+    const got = new Set(device.sessions.flatMap(({ codes }) => [...codes.values()]));
+    const hadCome = gone.filter(({ code }) => got.has(code) || isOwn(device, code));
+    const elsewhere = [...new Set(hadCome.map(({ id }) => id.epoch))];
+    const passed = remains.left.filter(({ id }) => elsewhere.some((epoch) => isBeside(id, epoch, remains)));
+    const passedCodes = new Set(passed.map(({ code }) => code));
     const covered = new Seqs();
     let highest = 0;
     for (const { codes } of device.sessions) {
@@ -278,7 +300,7 @@ class LossJudge {
         // It may have come as what it was before it was lost: that has no place here.
         if (this.#wereLost.has(code)) continue;
         if (here.highest < seq) {
-          this.#judgePassed(device, remains, [position, seq]);
+          this.#judgePassed(device, remains, { from: position, to: seq, passedCodes });
           position = seq;
           highest = Math.max(highest, seq);
         } else {
@@ -288,16 +310,22 @@ class LossJudge {
         here.add(seq, seq);
       }
     }
-    for (const [seq, code] of kept) {
-      if (seq <= conv.begin || covered.has(seq) || isOwn(device, code) || !this.#isAnswered(code)) continue;
+    for (const { code, id } of left) {
+      const { seq } = id;
+      if (covered.has(seq) || isOwn(device, code) || passedCodes.has(code)) continue;
       this.#tally.bad("lost", code, `never came to ${device.name} (${conv.name} ${seq})`);
     }
   }
 
-  #judgePassed(device: DeviceBook, { conv, codes }: Remains, [position, seq]: [number, number]): void {
-    for (let missed = position + 1; missed < seq; missed++) {
+  #judgePassed(
+    device: DeviceBook,
+    { conv, codes }: Remains,
+    { from, to, passedCodes }: { from: number; to: number; passedCodes: Set<number> },
+  ): void {
+    for (let missed = from + 1; missed < to; missed++) {
       const code = codes.get(missed);
-      if (code === undefined || isOwn(device, code) || this.#wereLost.has(code)) continue;
+      if (code === undefined || isOwn(device, code)) continue;
+      if (this.#wereLost.has(code) || passedCodes.has(code)) continue;
       const what = `was passed over in silence (${conv.name} ${missed}, ${device.name})`;
       return this.#tally.bad("silentGaps", code, what);
     }
@@ -306,6 +334,10 @@ class LossJudge {
   #isAnswered(code: number): boolean {
     return (this.#recorder.senders[senderOf(code)]?.seqs.get(countOf(code)) ?? 0) > 0;
   }
+}
+
+function byId(one: Place, other: Place): number {
+  return compareIds(one.id, other.id);
 }
 
 function later(one: Id, other: Id): Id {
@@ -319,27 +351,38 @@ function countBetween(after: Id, before: Id): number {
 
 /**
  * The lost ones that no gap tells of. A gap tells of the seqs in it. What others have stored over has no seq of its own
- * any more: for each such message a later gap is one longer.
+ * any more, and what is there but stands below what was heard elsewhere comes no more: for each such message a later gap
+ * is one longer.
  */
-function untold(lost: Place[], gaps: readonly Gap[], { lost: all }: Remains): Place[] {
+function untold(lost: Place[], gaps: readonly Gap[], { lost: all, kept }: Remains): Place[] {
   const isIn = ({ after, before }: Gap, id: Id): boolean =>
     after.seq < id.seq && id.seq < before.seq && compareIds(after, id) < 0 && compareIds(id, before) < 0;
   const spare = gaps
     .filter(({ after, before }) => after.seq < before.seq)
     .map((gap) => ({ gap, count: gap.count - all.filter(({ id }) => isIn(gap, id)).length }));
-  const storedOver = lost.filter(({ id }) => !gaps.some((gap) => isIn(gap, id)));
+  // What is there, and follows on what was heard, has to come.
+  const mayTell = ({ after, before }: Gap, id: Id): boolean =>
+    id.epoch < before.epoch && (!kept.has(id) || compareIds(id, after) < 0);
+  const storedOver = lost.filter(({ id }) => kept.has(id) || !gaps.some((gap) => isIn(gap, id)));
   return storedOver.reverse().filter(({ id }) => {
-    const one = spare.find(({ gap, count }) => count > 0 && id.epoch < gap.before.epoch);
+    const one = spare.find(({ gap, count }) => count > 0 && mayTell(gap, id));
     if (one) one.count--;
     return !one;
   });
+}
+
+/** Whether it was stored while another Redis gave out ids of that later epoch: who had read those was led past it. */
+function isBeside({ epoch, seq }: Id, later: number, { goneFrom }: Remains): boolean {
+  return epoch < later && seq >= (goneFrom.get(later) ?? Infinity);
 }
 
 /** Whether all that is, or was, between two ids was said by this device itself. */
 function areOwn(device: DeviceBook, { conv, codes }: Remains, [position, next]: [Id, Id]): boolean {
   if (next.seq <= position.seq) return false;
   for (let seq = position.seq + 1; seq < next.seq; seq++) {
-    if (!isOwn(device, codes.get(seq) ?? conv.codeAt(seq))) return false;
+    // Others may have got its place since.
+    const then = position.epoch === next.epoch ? conv.codeOf({ epoch: next.epoch, seq }) : 0;
+    if (!isOwn(device, then || (codes.get(seq) ?? conv.codeAt(seq)))) return false;
   }
   return true;
 }

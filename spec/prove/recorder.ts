@@ -58,6 +58,10 @@ export class Column {
   push(value: number): void {
     this.set(this.length, value);
   }
+
+  values(): Float64Array {
+    return this.#values.subarray(0, this.length);
+  }
 }
 
 /** Everything one sender sent, by count. */

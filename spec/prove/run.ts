@@ -117,8 +117,6 @@ export class Run {
     }
     const stage = (this.#stage = await Stage.open({
       ...{ nodes, keep, redis },
-      // Hurried it changes its mind, and a master comes back that was relieved before: more than can be told.
-      isHurried: durability !== null,
       // Whoever may take over has to have it: that is all of them.
       flags:
         durability === null

@@ -72,8 +72,6 @@ export interface StageOptions {
   nodes: number;
   keep: boolean;
   redis: StoreKind;
-  /** More failovers a minute than Sentinel makes by itself. */
-  isHurried: boolean;
   /** Flags for every server. */
   flags: string[];
 }
@@ -89,9 +87,9 @@ export class Stage {
     this.store = store;
   }
 
-  static async open({ nodes, keep, redis, isHurried, flags }: StageOptions): Promise<Stage> {
+  static async open({ nodes, keep, redis, flags }: StageOptions): Promise<Stage> {
     const folder = newFolder(keep);
-    const store = storeOf(redis, folder, isHurried);
+    const store = storeOf(redis, folder);
     const stage = new Stage(folder, store);
     await store.open();
     for (let count = 1; count <= nodes; count++) {
@@ -123,12 +121,12 @@ export class Stage {
   }
 }
 
-function storeOf(kind: StoreKind, folder: string, isHurried: boolean): Store {
+function storeOf(kind: StoreKind, folder: string): Store {
   switch (kind) {
     case "one":
       return new OneStore(folder);
     case "sentinel":
-      return new SentinelStore(folder, isHurried);
+      return new SentinelStore(folder);
     case "cluster":
       return new ClusterStore(folder);
   }

@@ -102,15 +102,12 @@ const downAfterMs = 500;
 export class SentinelStore extends GroupStore {
   readonly kind = "sentinel";
   readonly #folder: string;
-  readonly #isHurried: boolean;
   #sentinels: RedisActor[] = [];
   url = "";
 
-  /** `isHurried`: the sentinels look more often than they would by themselves. */
-  constructor(folder: string, isHurried: boolean) {
+  constructor(folder: string) {
     super();
     this.#folder = folder;
-    this.#isHurried = isHurried;
   }
 
   async open(): Promise<void> {
@@ -140,7 +137,8 @@ export class SentinelStore extends GroupStore {
     await Promise.all(this.members.map((member) => member.start()));
     await Promise.all(this.#sentinels.map((sentinel) => sentinel.start()));
     // By itself it looks at a member every 10 s, and takes 8 s to believe a master that came back: one failover in 20 s.
-    const periods = this.#isHurried ? ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 500] : [];
+    // Hurried it also changes its mind, and a master comes back that was relieved before.
+    const periods = ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 500];
     await Promise.all(this.#sentinels.map((sentinel) => sentinel.ask("SENTINEL", "DEBUG", ...periods)));
     await this.settle();
   }
