@@ -83,8 +83,10 @@ export class Standing {
     if (!cursor) return { head, unread: 0 };
     const behind = Math.max(0, head.seq - cursor.seq);
     if (behind > most) return { head, unread: behind };
+    // What was read while Redis was asked is counted there.
+    const last = earlierId(newest, head);
     const remembered = this.#recent.filter(
-      ({ id, sender }) => sender !== userId && compareIds(id, cursor) > 0 && compareIds(id, head) <= 0,
+      ({ id, sender }) => sender !== userId && compareIds(id, cursor) > 0 && compareIds(id, last) <= 0,
     );
     return { head, unread: unread + (compareIds(after, cursor) > 0 ? remembered.length : 0) };
   }

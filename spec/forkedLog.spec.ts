@@ -48,7 +48,7 @@ test("[D-5] [R-12] two masters at a time, and the one that was relieved goes on:
       return server;
     }),
   );
-  assert.ok(one && other);
+  assert.ok(one && other, "both are there");
   const [alice, carol] = [await newUser(one.port, 1), await newUser(one.port, 3)];
   const [bob, dora] = [await newUser(other.port, 2), await newUser(other.port, 4)];
   const ids: string[] = [];
@@ -174,7 +174,9 @@ class Fork {
     for (const text of ids) {
       const given = parseId(text) as MessageId;
       assert.equal(given.seq, side.counted.size + 1, `${text} counts everything that was told`);
-      for (const before of side.counted) assert.ok(compareIds(parseId(before) as MessageId, given) < 0);
+      for (const one of side.counted) {
+        assert.ok(compareIds(parseId(one) as MessageId, given) < 0, `${text} is above ${one}`);
+      }
       assert.ok(!this.#ids.has(text), `${text} is new`);
       this.#ids.add(text);
       side.counted.add(text);

@@ -42,7 +42,17 @@ const layers: Record<string, string[]> = {
       "bellLines",
       "sentinelWatch",
     ],
-    ...["keys", "redis", "redisServer", "doorbell", "userDao", "smsDao", "cursorDao", "tokenDao"],
+    ...[
+      "keys",
+      "epochCounts",
+      "redis",
+      "redisServer",
+      "doorbell",
+      "userDao",
+      "smsDao",
+      "cursorDao",
+      "tokenDao",
+    ],
     ...["loginDao", "throttleDao", "presenceDao", "nodesDao", "receiptDao"],
   ],
   people: [

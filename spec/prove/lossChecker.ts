@@ -371,9 +371,12 @@ function untold(lost: Place[], gaps: readonly Gap[], { lost: all, kept }: Remain
   });
 }
 
-/** Whether it was stored while another Redis gave out ids of that later epoch: who had read those was led past it. */
+/**
+ * Whether it was stored while another Redis, or one that went on from that one, gave out ids of that later epoch: who had
+ * read those was led past it.
+ */
 function isBeside({ epoch, seq }: Id, later: number, { goneFrom }: Remains): boolean {
-  return epoch < later && seq >= (goneFrom.get(later) ?? Infinity);
+  return [...goneFrom].some(([gone, from]) => epoch < gone && gone <= later && from <= seq);
 }
 
 /** Whether all that is, or was, between two ids was said by this device itself. */
