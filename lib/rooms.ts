@@ -39,6 +39,7 @@ export class Rooms {
     let room = this.#byConv.get(conv);
     if (!room) {
       room = new Room({ conv, name, reader: this.reader.userId });
+      if (room.isPrivate) room.name = this.#speakers.get(room.peer) ?? "";
       this.#byConv.set(conv, room);
       this.all.push(room);
     }
@@ -77,12 +78,14 @@ export class Rooms {
     }
   }
 
-  /** What Tab may put in; `everyone` is what everyone's conversation is called. */
+  /** What Tab may put in; `everyone` is what everyone's conversation is called. People who are away can be written to. */
   completionSources(online: ReadonlyMap<number, string>, everyone: string): CompletionSources {
+    const peers = this.all.filter(({ isPrivate }) => isPrivate);
+    const people = new Map(peers.map(({ peer, name }) => [peer, name]));
+    for (const [userId, userName] of [...this.#speakers, ...online]) people.set(userId, userName);
+    people.delete(this.reader.userId);
     return {
-      people: [...online]
-        .filter(([userId]) => userId !== this.reader.userId)
-        .map(([userId, userName]) => ({ userId, userName })),
+      people: [...people].map(([userId, userName]) => ({ userId, userName })),
       conversations: this.all.map((room) => ({
         conv: room.conv,
         name: room.isPrivate ? room.name : everyone,
@@ -204,11 +207,18 @@ export class Rooms {
       return this.open(`u:${wanted}`, online.get(Number(wanted)) ?? "");
     }
     const known = this.all.filter(({ name }) => name.toLowerCase() === wanted);
-    const named = [...online].filter(([, name]) => name.toLowerCase() === wanted);
+    const people = new Map([...this.#speakers, ...online]);
+    const named = [...people].filter(([, name]) => name.toLowerCase() === wanted);
     const convs = new Set([...known.map(({ conv }) => conv), ...named.map(([userId]) => `u:${userId}`)]);
     const [conv] = convs;
     // Two people of one name: only the id tells them apart.
     return conv !== undefined && convs.size === 1 ? this.open(conv, named[0]?.[1] ?? "") : null;
+  }
+
+  /** Who said something to everyone, as far as that is here, under the name of then. */
+  get #speakers(): Map<number, string> {
+    const said = this.get("all")?.items ?? [];
+    return new Map(said.flatMap((item) => (item.kind === "message" ? [[item.userId, item.userName]] : [])));
   }
 
   get unread(): number {

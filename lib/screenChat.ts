@@ -55,6 +55,7 @@ export class ScreenChat implements CommandHost, ChatView {
       sources: () => this.chat.rooms.completionSources(this.chat.client.online, this.chat.texts.everyone),
       send: (line) => this.chat.say(this.chat.rooms.current.conv, line),
     });
+    this.#input.editor.switchTo(this.chat.rooms.current.conv);
   }
 
   /** Takes the screen until the person leaves; the terminal is open, and its events come to `key` and `resized`. */
@@ -318,6 +319,7 @@ export class ScreenChat implements CommandHost, ChatView {
 
   #draw(): void {
     if (!this.#isShown) return;
+    if (this.chat.rooms.current.unread > 0) this.#readIfAtEnd();
     const model = this.#model();
     const { screen, viewport, pageTopMax } = drawScreen(model);
     this.#page.drawn(pageTopMax);

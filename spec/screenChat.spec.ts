@@ -358,6 +358,19 @@ test("[C-28] the wheel moves through a message of one's own that waits and is ta
   assert.match(stage.text, /verse 59/);
 });
 
+test("[C-24] what the person sees as it comes is read, though a page of history brought it first", async () => {
+  const stage = new Stage();
+  stage.link.holdsHistory = true;
+  await stage.logIn();
+  const first = stage.log({ userId: 100, content: "line 1." });
+  stage.link.answerHistory();
+  await stage.settled();
+  stage.events.message?.(first);
+  await stage.settled();
+  assert.match(stage.text, /line 1\./);
+  assert.doesNotMatch(stage.text, /#everyone +\d/);
+});
+
 test("[C-24] a conversation in which nothing was ever said is gone when it is left, but for a draft", async () => {
   const folder = scratchFolder();
   const stage = new Stage({ folder });

@@ -285,7 +285,7 @@ test("[C-32] --wait delivered: 0 only when the other side has acknowledged the l
   assert.equal((await inTime("the end", begun.ended)).code, 0);
 });
 
-test("[C-32] --wait delivered with a server that knows no receipts says so", async () => {
+test("[C-30] [C-32] 1: --wait delivered with a server that knows no receipts, and says so", async () => {
   const old = createServer((socket) => {
     const tap = new FrameTap();
     socket.on("error", () => undefined);

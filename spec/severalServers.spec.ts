@@ -41,7 +41,7 @@ async function doomed(userId: number): Promise<{ server: SpawnedServer; target: 
   return { server, target: `${userId}@${shown.join()}`, shown };
 }
 
-test("[X-1] [C-5] several servers are read strictly, and shown as they were given", () => {
+test("[X-1] [C-5] HOST[:PORT],HOST[:PORT]: several servers are read strictly, and shown as they were given", () => {
   const { userId, ...servers } = parseTarget("7@a.example,[::1]:90,10.0.0.7");
   assert.equal(userId, 7);
   assert.deepEqual(servers, {
@@ -91,7 +91,7 @@ test("[C-5] a registration goes to the next where one was not reached, never whe
 });
 
 describe("a server is killed", { concurrency: 3 }, () => {
-  test("[C-5] [C-34] scripts go on with the other one: every line said is stored and comes, once", async () => {
+  test("[C-5] [C-34] scripts given HOST[:PORT],HOST[:PORT] go on with the other one: every line said is stored and comes, once", async () => {
     const { server, target } = await doomed(31);
     await registerUser(haven.port, 31);
     await registerUser(haven.port, 32);
@@ -132,7 +132,7 @@ describe("a server is killed", { concurrency: 3 }, () => {
     tail.child.kill("SIGTERM");
   });
 
-  test("[C-5] [C-26] the full screen shows the other one, and what is typed then is stored", async () => {
+  test("[C-5] [C-26] the full screen, given HOST[:PORT],HOST[:PORT], shows the other one, and what is typed then is stored", async () => {
     const { server, target, shown } = await doomed(41);
     await registerUser(haven.port, 41);
     const loader = import.meta.resolve("tsx");

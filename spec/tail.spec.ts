@@ -378,7 +378,7 @@ test("[C-35] the file of a tail that was killed is free at once, though its pare
   await once(parent, "close");
 });
 
-test("[C-35] [C-30] a file that can no longer be written ends it, one line, one code; what was said comes again", async () => {
+test("[C-30] [C-35] 1: a cursor file that can no longer be written ends tail, one line; what was said comes again", async () => {
   const alice = await newUser(server.port, 1085);
   await registerUser(server.port, 1086);
   const folder = join(scratchFolder(), "cursors");
@@ -399,7 +399,7 @@ test("[C-35] [C-30] a file that can no longer be written ends it, one line, one 
   assert.deepEqual(contentsOf(next.out), ["not kept"]);
 });
 
-test("[C-35] [C-30] output that cannot be written ends it, one line; the file does not move", async () => {
+test("[C-30] [C-35] 1: output that cannot be written (a full disk) ends tail, one line; the file does not move", async () => {
   const alice = await newUser(server.port, 1087);
   await registerUser(server.port, 1088);
   const path = newCursor();
@@ -415,6 +415,26 @@ test("[C-35] [C-30] output that cannot be written ends it, one line; the file do
   assert.equal(child.output.err, "client.ts tail: cannot write the output (ENOSPC)\n");
   assert.equal(readFileSync(path, "utf8"), kept);
   assert.deepEqual(contentsOf((await call(args)).out), ["nowhere to go"]);
+});
+
+test("[C-36] tail --once: everything there is, several pages of it, then 0; where there is nothing, nothing and 0; it does not wait", async () => {
+  const alice = await newUser(server.port, 1298);
+  await registerUser(server.port, 1299);
+  const once = ["tail", at(1299), ...as(1299), "--json", "--conv", "1298", "--once"];
+  assert.deepEqual(await call([...once, "--since", "0-0"]), { code: 0, out: "", err: "" });
+  for (let n = 0; n < 450; n++) alice.say("SmsMes", { conv: "u:1299", content: `o${n}`, mid: `o${n}` });
+  await alice.hears("the answers", (heard) => heard.some(({ data }) => data.mid === "o449"));
+  const { code, out, err } = await call([...once, "--since", "0-0"]);
+  assert.deepEqual([code, err], [0, ""]);
+  assert.deepEqual(
+    contentsOf(out),
+    Array.from({ length: 450 }, (_, n) => `o${n}`),
+  );
+  assert.deepEqual(
+    await call(once),
+    { code: 0, out: "", err: "" },
+    "without --since and a cursor: from now on",
+  );
 });
 
 test("[C-38] a tail beside a person's terminal is another device, and is seen online; once is not", async () => {
