@@ -40,7 +40,7 @@ export class Doorbell {
   readonly #meter: Meter;
   readonly #node: string;
   readonly #heldUsers = new Map<number, number>();
-  /** When the channel of a held user is listened to. */
+  /** When the channel of a held user, which is not heard yet, is listened to. */
   readonly #subscribing = new Map<number, Promise<void>>();
   /** What could not be rung: others would wait for their sweep. */
   readonly #unrung = new Map<string, { bell: string; text: string }>();
@@ -77,9 +77,16 @@ export class Doorbell {
   async hold(userId: number): Promise<void> {
     const held = this.#heldUsers.get(userId) ?? 0;
     this.#heldUsers.set(userId, held + 1);
-    if (held === 0) this.#subscribing.set(userId, this.#bells.listen(userBell(userId)));
+    if (held === 0) this.#listen(userId);
     // A second one does not overtake the first: the order of log-ins is the order of who replaces whom.
     await this.#subscribing.get(userId);
+  }
+
+  #listen(userId: number): void {
+    const heard = this.#bells.listen(userBell(userId)).then(() => {
+      if (this.#subscribing.get(userId) === heard) this.#subscribing.delete(userId);
+    });
+    this.#subscribing.set(userId, heard);
   }
 
   /** The session of `hold` has gone. */
