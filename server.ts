@@ -213,7 +213,12 @@ async function joinParts(
   const doorbell = new Doorbell({ store, clock, meter, node });
   const follow = new Follow({ smsDao, cursorDao, clock, journal, meter });
   const presence = new PresenceBoard({ presenceDao, clock, journal });
-  const lastSeen = new LastSeen({ receiptDao, clock, node });
+  const lastSeen = new LastSeen({
+    receiptDao,
+    sessionsOf: (userId) => userMgr.sessionsOf(userId),
+    clock,
+    node,
+  });
   const userMgr = new UserMgr({
     loginDao: new LoginDao(store, node),
     doorbell,

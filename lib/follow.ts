@@ -183,13 +183,12 @@ export class Follow implements Reading {
     session.closed = true;
     this.#joining.delete(session);
     this.#sessions.delete(session);
-    for (const reader of session.readers.values()) {
+    for (const reader of session.takeReaders()) {
       this.#passOwn(reader);
       const followed = this.#followed.get(reader.conv);
       followed?.live.delete(reader);
       if (followed && --followed.readers === 0 && followed !== this.#all) this.#followed.delete(reader.conv);
     }
-    session.readers.clear();
   }
 
   /** What a device has said itself since what it acknowledged needs no acknowledgement: its cursor passes it ([D-1]). */
@@ -218,7 +217,7 @@ export class Follow implements Reading {
   #rangFor(session: Session, conv: StoredConv): void {
     const joining = this.#joining.get(session);
     if (joining) joining.rung.add(conv);
-    else if (!session.readers.has(conv)) void this.#enter(session, conv, null);
+    else if (!session.readerOf(conv)) void this.#enter(session, conv, null);
   }
 
   /** Gives the session a reader in a conversation, and sends what it lacks. `at` null: from its stored cursor. */
@@ -227,10 +226,10 @@ export class Follow implements Reading {
     conv: StoredConv,
     at: { head: MessageId; position: MessageId } | null,
   ): Promise<void> {
-    if (session.closed || session.readers.has(conv)) return;
+    if (session.closed || session.readerOf(conv)) return;
     const position = at?.position ?? zeroId;
     const reader: Reader = { session, conv, position, toAck: position, acked: position };
-    session.readers.set(conv, reader);
+    session.addReader(reader);
     const followed = this.#followed.get(conv) ?? this.#follow(conv, at?.head ?? zeroId);
     followed.readers++;
     let pauseMs = limits.readRetryMs;

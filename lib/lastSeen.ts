@@ -4,53 +4,50 @@
  * Who is not shown ([P-4]) is not noted.
  */
 import type { Clock } from "./clock.ts";
-import type { ReceiptDao, Seen } from "./receiptDao.ts";
+import type { ReceiptDao } from "./receiptDao.ts";
 import type { Session } from "./session.ts";
 
 export interface LastSeenOptions {
   receiptDao: ReceiptDao;
+  /** The sessions of a user on this node. */
+  sessionsOf: (userId: number) => Iterable<Session>;
   clock: Clock;
   node: string;
 }
 
-/** The shown devices of this node. */
+/** The shown devices of this node. Each session knows since when its device is here. */
 export class LastSeen {
   readonly #options: LastSeenOptions;
-  /** Sessions of each device here, and what was noted of it; first-generation ones share one name. */
-  readonly #here = new Map<string, { count: number; seen: Seen }>();
 
   constructor(options: LastSeenOptions) {
     this.#options = options;
   }
 
-  /** A session has come. */
-  came({ userId, device, presence }: Session): void {
-    if (!presence) return;
-    const key = keyOf(userId, device);
-    const here = this.#here.get(key);
-    if (here) {
-      here.count++;
-      return;
-    }
+  /** A session has come, and is among those of its user. */
+  came(session: Session): void {
+    if (!session.presence) return;
     const { receiptDao, clock, node } = this.#options;
-    const seen: Seen = { state: "on", sinceMs: clock.wallMs(), node };
-    this.#here.set(key, { count: 1, seen });
+    const { userId, device } = session;
+    const other = this.#otherOf(session);
+    session.seenMs = other?.seenMs ?? clock.wallMs();
+    if (other) return;
+    const seen = { state: "on" as const, sinceMs: session.seenMs, node };
     receiptDao.setSeen(userId, device, seen).catch(() => undefined);
   }
 
-  /** A session of `came` has gone; `moved`: to another node, which has noted so. */
-  left({ userId, device, presence }: Session, moved: boolean): void {
-    const key = keyOf(userId, device);
-    const here = presence ? this.#here.get(key) : undefined;
-    if (!here || --here.count > 0) return;
-    this.#here.delete(key);
-    if (moved) return;
-    const { receiptDao, clock } = this.#options;
-    const after: Seen = { state: "off", sinceMs: clock.wallMs() };
-    receiptDao.replaceSeen(userId, device, { before: here.seen, after }).catch(() => undefined);
+  /** A session of `came` has gone from among them; `moved`: to another node, which has noted so. */
+  left(session: Session, moved: boolean): void {
+    if (!session.presence || moved || this.#otherOf(session)) return;
+    const { receiptDao, clock, node } = this.#options;
+    const { userId, device, seenMs } = session;
+    const before = { state: "on" as const, sinceMs: seenMs, node };
+    const after = { state: "off" as const, sinceMs: clock.wallMs() };
+    receiptDao.replaceSeen(userId, device, { before, after }).catch(() => undefined);
   }
-}
 
-function keyOf(userId: number, device: string): string {
-  return `${userId}|${device}`;
+  /** Another shown session of its device: one that it replaces; first-generation ones share one name. */
+  #otherOf(session: Session): Session | undefined {
+    const sessions = [...this.#options.sessionsOf(session.userId)];
+    return sessions.find((one) => one !== session && one.device === session.device && one.presence);
+  }
 }

@@ -94,7 +94,7 @@ export class SmsProcess {
   async ack(session: Session, fields: ClientFields<"AckMes">, arrivedMs: number): Promise<void> {
     const conv = storedConv(fields.conv, session.userId);
     // Looked up first: a LogoutMes right behind it takes the readers away.
-    const reader = session.readers.get(conv);
+    const reader = session.readerOf(conv);
     const sent = reader?.position ?? zeroId;
     if (conv !== allConv) {
       const assertPeer = (): Promise<void> => this.#assertPeer(conv, session.userId);
