@@ -5,7 +5,7 @@
  */
 import type { Clock } from "./clock.ts";
 import { type Journal, reasonOf } from "./journal.ts";
-import { socketTableBytesPerSecondMax } from "./limits.ts";
+import { lookSendersMax, socketTableBytesPerSecondMax } from "./limits.ts";
 import { type Ends, type SocketTable, nameInTable } from "./socketTable.ts";
 
 /** A connection as it is looked after here. */
@@ -31,6 +31,8 @@ export class Acknowledged {
   readonly #options: AcknowledgedOptions;
   #state: "waiting" | "looking" = "waiting";
   #nextMs = 0;
+  /** Of those that ask, whose turn it is. */
+  #first = 0;
   #failed = false;
 
   constructor(options: AcknowledgedOptions) {
@@ -44,8 +46,15 @@ export class Acknowledged {
     if (this.#state === "looking" || nowMs < this.#nextMs) return;
     const asking = [...senders].filter((sender) => sender.asksWhatArrived(nowMs));
     if (asking.length === 0) return;
-    if (table) void this.#read(table, asking);
+    if (table) void this.#read(table, this.#someOf(asking));
     else for (const sender of asking) sender.arrived(sender.takenBytes, 0);
+  }
+
+  /** Not so many that others wait for it; those that are left out come first at the next look. */
+  #someOf(asking: Sender[]): Sender[] {
+    const first = asking.length > lookSendersMax ? this.#first % asking.length : 0;
+    this.#first = first + lookSendersMax;
+    return [...asking.slice(first), ...asking.slice(0, first)].slice(0, lookSendersMax);
   }
 
   async #read(table: SocketTable, asking: Sender[]): Promise<void> {

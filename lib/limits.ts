@@ -60,6 +60,8 @@ export const connectionCheckMs = 1_000;
 export const unheardBeforeLookMs = 5_000;
 /** The kernel writes 150 bytes a socket into its table, and 1 MiB of it costs some 3 % of a core for a second. */
 export const socketTableBytesPerSecondMax = 1024 * 1024;
+/** To name 1,000 sockets takes some 5 ms. */
+export const lookSendersMax = 1_000;
 export const socketTableReadBytes = 64 * 1024;
 export const keepAliveDelayMs = 8_000;
 export const closeFlushDeadlineMs = 5_000;
