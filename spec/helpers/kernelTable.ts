@@ -27,7 +27,9 @@ export async function unacknowledged(client: WireClient): Promise<Unacknowledged
 
 /** Resolves when a server in this process has read what it began to read of the kernel's table, and told of it. */
 export async function looked(): Promise<void> {
-  const isReading = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
+  // Of Node's names for what is under way, those of calls on files and of their closing.
+  const isReading = (): boolean =>
+    process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq") || name === "CloseReq");
   await until("the look to be over", () => !isReading());
 }
 
