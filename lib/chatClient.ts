@@ -1,19 +1,21 @@
 /**
  * chatClient: the protocol engine of a modern client, without a terminal; client.ts, the specs and the benchmarks use
- * it alike. It reconnects by itself with growing, jittered pauses, sends what is unanswered again with the same mid,
- * one message unanswered at a time, drops what it has seen by (conv, id), and acknowledges what it has handed on
- * (clause [C-5]). A closed one is inert.
+ * it alike. It logs in, goes on over as many links as it takes (clause [C-5]), and hands each message on once. Its parts
+ * know one thing each: `dialPlan` where and when to dial, `linkWatch` whether the link lives, `sendQueue` what is
+ * unanswered, `acknowledging` what was handed on. A closed one is inert.
  */
 import { randomUUID } from "node:crypto";
+import { Acknowledging } from "./acknowledging.ts";
 import { type Clock, type Timer, systemClock } from "./clock.ts";
 import { ClientLink } from "./clientLink.ts";
 import { codes } from "./codes.ts";
 import { DeliveredMarks } from "./deliveredMarks.ts";
-import * as limits from "./limits.ts";
+import { DialPlan } from "./dialPlan.ts";
+import { clientLoginWaitMs } from "./limits.ts";
+import { LinkWatch } from "./linkWatch.ts";
 import { type ClientFields, type ServerFields, type ServerMessage, encodeClient } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import { PageRequests } from "./pageRequests.ts";
-import { SeenMessages } from "./seenMessages.ts";
 import type { ServerAddress } from "./serverAddress.ts";
 import { type NewSms, type SendOutcome, SendQueue } from "./sendQueue.ts";
 
@@ -77,37 +79,24 @@ export interface ChatClientOptions {
 export class ChatClient {
   readonly #options: ChatClientOptions;
   readonly #clock: Clock;
-  readonly #random: () => number;
   readonly #events: ChatClientEvents;
   #state: ClientState = { kind: "idle" };
   #link: ClientLink | null = null;
-  readonly #addresses: readonly ServerAddress[];
-  /** Which of them is tried next, modulo their number. */
-  #at = 0;
+  readonly #plan: DialPlan;
+  readonly #watch: LinkWatch;
   #token: string | undefined;
-  #attempt = 0;
-  /** When the server said to come back. */
-  #retryMs: number | null = null;
   /** The log-in was refused for now: its link has ended for that. */
   #refusal: LoginInfo | null = null;
   #loginBeganMs = 0;
   #loginWaiters: ((answer: LoginInfo | Error) => void)[] = [];
   readonly #sending: SendQueue;
   readonly #pages = new PageRequests();
-  readonly #seen = new SeenMessages();
+  readonly #acknowledging: Acknowledging;
   /** How far the other sides have received what is said to them; a server without receipts tells nothing. */
   readonly delivered = new DeliveredMarks();
-  #privateAck: Timer | null = null;
-  #timers: Timer[] = [];
   #reconnectTimer: Timer | null = null;
   /** The list of who is online is still coming, [P-1]. */
   #listing = true;
-  #heardBytes = 0;
-  #silentMs = 0;
-  #pings = 0;
-  #pingedAtMs = 0;
-  /** How long the last ping took to come back, behind all that was asked before it; null: none did on this link. */
-  lagMs: number | null = null;
   /** Who is online, as told; incomplete while the server only tells totals ([P-6]). */
   readonly online = new Map<number, string>();
   /** What the last log-in said. */
@@ -115,15 +104,19 @@ export class ChatClient {
 
   constructor(options: ChatClientOptions) {
     this.#options = options;
-    this.#addresses = [options, ...(options.fallbacks ?? [])];
     this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    const random = options.random ?? Math.random;
+    this.#plan = new DialPlan([options, ...(options.fallbacks ?? [])], random);
+    this.#watch = new LinkWatch(this.#clock);
     this.#events = options.events ?? {};
     this.#token = options.token;
+    const write = (frame: Buffer): void => this.#link?.write(frame);
+    const isAutomatic = options.autoAck !== false;
+    this.#acknowledging = new Acknowledging({ clock: this.#clock, isAutomatic, write });
     this.#sending = new SendQueue({
       clock: this.#clock,
-      random: this.#random,
-      write: (frame) => this.#link?.write(frame),
+      random,
+      write,
       outbox: options.outbox ?? null,
       restored: (sms, outcome) => this.#events.restored?.(sms, outcome),
     });
@@ -135,7 +128,7 @@ export class ChatClient {
 
   /** The server it is connected to, or tries now or next. */
   get server(): ServerAddress {
-    return this.#addresses[this.#at % this.#addresses.length] ?? this.#options;
+    return this.#plan.server;
   }
 
   get state(): ClientState {
@@ -145,6 +138,11 @@ export class ChatClient {
   /** Log-in token of the last log-in, for the next one of this device. */
   get token(): string | undefined {
     return this.#token;
+  }
+
+  /** How long the last ping took to come back; null: none did on this link. */
+  get lagMs(): number | null {
+    return this.#watch.lagMs;
   }
 
   /** Messages that were not answered yet. */
@@ -206,25 +204,24 @@ export class ChatClient {
 
   /** Everything up to `id` is safe here ([D-2]). */
   ack(conv: string, id: string): void {
-    if (this.#state.kind === "online") this.#link?.write(encodeClient("AckMes", { conv, id }));
+    this.#acknowledging.ack(conv, id);
   }
 
   /** Acknowledges what was handed on and not acknowledged yet. */
   acknowledge(): void {
-    if (this.#state.kind !== "online") return;
-    this.#acknowledge(this.#seen.takeUnacked());
+    this.#acknowledging.all();
   }
 
   /** Leaves the list at once, and ends ([K-3]). */
   logout(): void {
-    if (this.#options.autoAck !== false) this.acknowledge();
+    this.#acknowledging.last();
     if (this.#state.kind === "online") this.#link?.write(encodeClient("LogoutMes", {}));
     this.#finish({ kind: "ended", reason: "closed" }, "end");
   }
 
   /** Ends; what was not answered settles as unknown. */
   close(): void {
-    if (this.#options.autoAck !== false) this.acknowledge();
+    this.#acknowledging.last();
     this.#finish({ kind: "ended", reason: "closed" }, "end");
   }
 
@@ -236,7 +233,7 @@ export class ChatClient {
   #dial(): void {
     const { userId, device, replay, presence, password } = this.#options;
     const { host, port } = this.server;
-    this.#become({ kind: "connecting", attempt: ++this.#attempt });
+    this.#become({ kind: "connecting", attempt: this.#plan.begin() });
     if (this.#state.kind === "ended") return;
     const secret = this.#token !== undefined ? { token: this.#token } : { userPwd: password ?? "" };
     const fields = {
@@ -247,17 +244,12 @@ export class ChatClient {
       ...(replay !== undefined && { replay }),
       ...(presence !== undefined && { presence }),
     };
-    // Where others may answer, one that is silent is not waited for; who was at all of them has to be patient.
-    const hasOthers = this.#addresses.length > 1;
-    const isPatient = this.#token === undefined && !(hasOthers && this.#attempt <= this.#addresses.length);
     const link = new ClientLink({
       host,
       port,
       clock: this.#clock,
-      connectDeadlineMs: hasOthers ? limits.clientOthersConnectMs : limits.clientConnectDeadlineMs,
       first: encodeClient("LoginMes", fields),
-      // A token is looked up; a password may have to wait for its turn to be hashed ([L-9]).
-      answerDeadlineMs: isPatient ? limits.clientPasswordDeadlineMs : limits.clientAnswerDeadlineMs,
+      ...this.#plan.deadlines({ hasToken: this.#token !== undefined }),
       heard: (message) => {
         if (this.#link === link) this.#heard(message);
       },
@@ -289,8 +281,7 @@ export class ChatClient {
       case "UsersResMes":
         return this.#pages.answered("UsersMes", message.fields);
       case "PongMes":
-        if (message.fields.n === this.#pings) this.lagMs = this.#clock.monotonicMs() - this.#pingedAtMs;
-        return undefined;
+        return this.#watch.pong(message.fields.n);
       case "GoAwayMes":
         return this.#goAway(message.fields);
       case "ErrorMes":
@@ -302,12 +293,13 @@ export class ChatClient {
 
   #loggedIn(answer: LoginInfo): void {
     if (answer.code === codes.ok) {
-      this.#attempt = 0;
+      this.#plan.loggedIn();
       this.#token = answer.token;
       this.info = answer;
       this.online.clear();
       this.#listing = true;
-      this.#watch();
+      if (this.#link) this.#watch.start(this.#link);
+      this.#acknowledging.linked();
       this.#become({ kind: "online" });
       for (const { conv, delivered } of answer.convs ?? []) {
         if (delivered !== undefined) this.#received({ conv, id: delivered });
@@ -328,7 +320,7 @@ export class ChatClient {
     }
     if ((answer.code === codes.tryAgain || answer.code === codes.slowDown) && this.#mayRetry(answer)) {
       this.#refusal = answer;
-      this.#retryMs = answer.retryMs ?? null;
+      this.#plan.comeBack(answer.retryMs ?? null);
       this.#link?.destroy(answer.error);
       return;
     }
@@ -340,7 +332,7 @@ export class ChatClient {
   #mayRetry({ retryMs = 0 }: LoginInfo): boolean {
     if (this.info !== null) return true;
     if (this.#options.reconnect === false) return false;
-    const waitMs = this.#options.loginWaitMs ?? limits.clientLoginWaitMs;
+    const waitMs = this.#options.loginWaitMs ?? clientLoginWaitMs;
     return this.#clock.monotonicMs() + retryMs - this.#loginBeganMs < waitMs;
   }
 
@@ -350,46 +342,9 @@ export class ChatClient {
     for (const settle of waiters) settle(answer);
   }
 
-  /** Pings, watches for silence, acknowledges; all of one connection. */
-  #watch(): void {
-    this.#silentMs = 0;
-    this.#heardBytes = 0;
-    this.#timers = [
-      this.#clock.every(limits.clientPingMs, () => {
-        if (this.#link?.heardBytes === this.#heardBytes) this.#silentMs += limits.clientPingMs;
-        else this.#silentMs = 0;
-        this.#heardBytes = this.#link?.heardBytes ?? 0;
-        if (this.#silentMs >= limits.clientSilenceMaxMs) this.#link?.destroy("silent");
-        else this.#ping();
-      }),
-      this.#clock.every(limits.clientAckMs, () => {
-        if (this.#options.autoAck !== false) this.acknowledge();
-      }),
-    ];
-  }
-
-  #ping(): void {
-    this.#pingedAtMs = this.#clock.monotonicMs();
-    this.#link?.write(encodeClient("PingMes", { n: ++this.#pings }));
-  }
-
   #delivered(message: Delivered): void {
-    if (this.#seen.note(message.conv ?? "all", message.id ?? "")) this.#events.message?.(message);
-    if (this.#options.autoAck === false) return;
-    if (this.#seen.ackDue) this.acknowledge();
-    else if (message.conv !== undefined && message.conv !== "all") this.#acknowledgeSoon();
-  }
-
-  /** Whoever wrote privately would like to know ([C-8]); what everybody reads can wait. */
-  #acknowledgeSoon(): void {
-    this.#privateAck ??= this.#clock.after(limits.clientPrivateAckMs, () => {
-      this.#privateAck = null;
-      this.#acknowledge(this.#seen.takeUnackedPrivate());
-    });
-  }
-
-  #acknowledge(acks: { conv: string; id: string }[]): void {
-    for (const { conv, id } of acks) this.ack(conv, id);
+    if (this.#acknowledging.note(message)) this.#events.message?.(message);
+    this.#acknowledging.handedOn(message.conv);
   }
 
   #received(receipt: ServerFields<"DeliveredMes">): void {
@@ -420,7 +375,7 @@ export class ChatClient {
 
   #goAway({ code, retryMs }: ServerFields<"GoAwayMes">): void {
     if (code === codes.replaced) this.#finish({ kind: "ended", reason: "replaced", code }, "destroy");
-    else this.#retryMs = retryMs ?? null;
+    else this.#plan.comeBack(retryMs ?? null);
   }
 
   #lost(reason: string): void {
@@ -430,8 +385,8 @@ export class ChatClient {
     const retriesPassword = reason === "token refused";
     this.#letGo(reason);
     if (retriesPassword) return this.#dial();
-    this.#at++;
-    if (first && this.#attempt < this.#addresses.length) return this.#dial();
+    this.#plan.moveOn();
+    if (first && this.#plan.hasUntried) return this.#dial();
     if (first) {
       this.#settleLogin(new Error(reason));
       this.#finish({ kind: "ended", reason: "closed" }, "destroy");
@@ -439,30 +394,16 @@ export class ChatClient {
     }
     if (this.#options.reconnect === false)
       return this.#finish({ kind: "ended", reason: "closed" }, "destroy");
-    const ceilingMs = Math.min(
-      limits.clientReconnectMaxMs,
-      // Another server is no repeat: pauses grow when all have been tried.
-      limits.clientReconnectFirstMs * 2 ** Math.floor(this.#attempt / this.#addresses.length),
-    );
-    // Never before the server said so, and not all of its clients at once; a long wait the server has spread already.
-    const pauseMs = this.#retryMs ?? ceilingMs / 2;
-    const spreadMs = Math.min((this.#retryMs ?? ceilingMs) / 2, limits.clientRetrySpreadMaxMs);
-    const nextTryMs = Math.round(
-      pauseMs + this.#random() * (this.#retryMs === null ? ceilingMs / 2 : spreadMs),
-    );
-    this.#retryMs = null;
+    const nextTryMs = this.#plan.takePauseMs();
     this.#reconnectTimer = this.#clock.after(nextTryMs, () => this.#dial());
     this.#become({ kind: "offline", reason, nextTryMs });
   }
 
   /** The connection's own things end with it; what waits for an answer to a page fails, unsent messages stay. */
   #letGo(reason: string): void {
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers = [];
-    this.#privateAck?.cancel();
-    this.#privateAck = null;
+    this.#watch.stop();
+    this.#acknowledging.unlinked();
     this.#link = null;
-    this.lagMs = null;
     this.#sending.unlinked();
     this.#pages.failAll(reason);
   }

@@ -99,7 +99,18 @@ const layers: Record<string, string[]> = {
   ],
   operator: ["metrics", "figures", "operatorPort", "worker", "workers", "top", "doctor", "mend"],
   client: [
-    ...["chatClient", "clientLink", "sendQueue", "seenMessages", "pageRequests", "registration", "outbox"],
+    ...[
+      "chatClient",
+      "clientLink",
+      "dialPlan",
+      "linkWatch",
+      "acknowledging",
+      "sendQueue",
+      "seenMessages",
+      "pageRequests",
+      "registration",
+      "outbox",
+    ],
     ...["stateFiles", "tokenStore", "deviceName", "deliveredMarks", "clientFlags", "accounts"],
     "serverAddress",
     ...[
