@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Appender } from "./lib/appender.ts";
 import { type Clock, delay, systemClock } from "./lib/clock.ts";
 import { CursorDao } from "./lib/cursorDao.ts";
+import { doctorTexts } from "./lib/doctorTexts.ts";
 import { linesOf, lookAtMachine, lookAtRedis } from "./lib/doctor.ts";
 import { Doorbell } from "./lib/doorbell.ts";
 import { FiguresBoard } from "./lib/figures.ts";
@@ -33,6 +34,7 @@ import { Processor } from "./lib/processor.ts";
 import { ReceiptDao } from "./lib/receiptDao.ts";
 import { Receipts } from "./lib/receipts.ts";
 import { type RedisStore, connectRedis } from "./lib/redis.ts";
+import { RedisUnreachable } from "./lib/redisAdvice.ts";
 import { type PrivateRedis, openPrivateRedis, runningRedisOf } from "./lib/redisServer.ts";
 import { socketAddress } from "./lib/redisUrl.ts";
 import { type ServerFlags, parseServerArgs, serverUsage } from "./lib/serverFlags.ts";
@@ -374,30 +376,28 @@ async function connectBeside({ redis, data }: ServerFlags, role: string): Promis
 
 /** What the doctor finds, and its exit code. */
 async function doctor(flags: ServerFlags, stdout: Outlet): Promise<number> {
-  const findings = await lookAtMachine({ ...flags, data: flags.redis === null ? flags.data : null });
+  const texts = doctorTexts[flags.lang];
+  const findings = await lookAtMachine({ ...flags, data: flags.redis === null ? flags.data : null }, texts);
   const store = await connectBeside(flags, "doctor").catch((error: unknown) => {
-    findings.push({ level: "bad", what: "redis", says: reasonOf(error) });
+    const says = error instanceof RedisUnreachable ? texts.unreachable(error) : reasonOf(error);
+    findings.push({ level: "bad", what: "redis", says });
     return null;
   });
   if (store) {
     const userDao = new UserDao(store);
     if (flags.mend) {
       const say = (text: string): void => void stdout.write(`${text}\n`);
-      say(
-        await mendPasswords(userDao, new PasswordHasher(), (count) =>
-          say(`mend  passwords     ${count} hashed`),
-        ),
+      const { mended, changed } = await mendPasswords(userDao, new PasswordHasher(), (count) =>
+        say(`mend  passwords     ${texts.mended(count)}`),
       );
+      say(texts.mendedAll(mended, changed));
     }
     const nodesDao = new NodesDao(store);
-    findings.push(...(await lookAtRedis(store, flags.durability, { userDao, nodesDao })));
+    const { durability } = flags;
+    findings.push(...(await lookAtRedis(store, { durability, userDao, nodesDao }, texts)));
     await store.close();
   } else if (flags.redis === null) {
-    findings.push({
-      level: "warn",
-      what: "redis",
-      says: `does not run on ${flags.data}; start the server, ask again`,
-    });
+    findings.push({ level: "warn", what: "redis", says: texts.notRunning(flags.data) });
   }
   stdout.write(linesOf(findings));
   return findings.some(({ level }) => level === "bad") ? 1 : 0;

@@ -6,6 +6,7 @@ import { constants, accessSync, existsSync, readFileSync, statSync } from "node:
 import { statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { delimiter, dirname, join, resolve } from "node:path";
+import type { DoctorTexts } from "./doctorTexts.ts";
 import { type Durability, shortOf } from "./durability.ts";
 import { readFigures } from "./figures.ts";
 import { reasonOf } from "./journal.ts";
@@ -36,43 +37,46 @@ export interface DoctorOptions {
 const mib = 1024 * 1024;
 
 /** What can be seen without Redis. */
-export async function lookAtMachine({ host, port, metrics, data }: DoctorOptions): Promise<Finding[]> {
-  const found = [lookAtNode(), lookAtOpenFiles(), lookAtBacklog(), await lookAtPort("port", { host, port })];
-  if (metrics) found.push(await lookAtPort("metrics", metrics));
-  if (data !== null) found.push(lookAtBinary(), ...(await lookAtFolder(data)));
+export async function lookAtMachine(
+  { host, port, metrics, data }: DoctorOptions,
+  texts: DoctorTexts,
+): Promise<Finding[]> {
+  const chatPort = await lookAtPort("port", { host, port }, texts);
+  const found = [lookAtNode(texts), lookAtOpenFiles(texts), lookAtBacklog(texts), chatPort];
+  if (metrics) found.push(await lookAtPort("metrics", metrics, texts));
+  if (data !== null) found.push(lookAtBinary(texts), ...(await lookAtFolder(data, texts)));
   return found.filter((finding) => finding !== null);
 }
 
-function lookAtNode(): Finding {
+function lookAtNode({ nodeOld }: DoctorTexts): Finding {
   const major = Number(process.versions.node.split(".")[0]);
   const isOld = major < limits.nodeMajorMin;
-  const advice = isOld ? `; install Node ${limits.nodeMajorMin} or newer` : "";
-  return { level: isOld ? "bad" : "ok", what: "node", says: `${process.version}${advice}` };
+  const says = process.version + (isOld ? nodeOld : "");
+  return { level: isOld ? "bad" : "ok", what: "node", says };
 }
 
 /** How many connections there is room for. */
-function lookAtOpenFiles(): Finding {
+function lookAtOpenFiles(texts: DoctorTexts): Finding {
   const room = openFilesMax() - limits.reservedFileDescriptors;
-  const says = `room for ${Math.max(0, room)} connections a process`;
+  const says = texts.room(Math.max(0, room));
   if (room >= limits.openFilesComfortable) return { level: "ok", what: "open files", says };
-  const advice = `; raise it: ulimit -n 100000, or LimitNOFILE=100000 in the systemd unit`;
-  return { level: room < 1 ? "bad" : "warn", what: "open files", says: says + advice };
+  return { level: room < 1 ? "bad" : "warn", what: "open files", says: says + texts.raiseFiles };
 }
 
 /** The kernel cuts the queue of connections that wait to be accepted; null where it cannot be read. */
-function lookAtBacklog(): Finding | null {
+function lookAtBacklog(texts: DoctorTexts): Finding | null {
   const path = "/proc/sys/net/core/somaxconn";
   if (!existsSync(path)) return null;
   const most = Number(readFileSync(path, "utf8"));
-  const says = `${most} connections may wait to be accepted`;
+  const says = texts.backlog(most);
   if (most >= limits.listenBacklogConnections) return { level: "ok", what: "backlog", says };
-  const advice = `; sysctl -w net.core.somaxconn=${limits.listenBacklogConnections}`;
-  return { level: "warn", what: "backlog", says: says + advice };
+  return { level: "warn", what: "backlog", says: says + texts.raiseBacklog };
 }
 
 async function lookAtPort(
   flag: "port" | "metrics",
   { host, port }: { host: string; port: number },
+  texts: DoctorTexts,
 ): Promise<Finding> {
   const what = `port ${port}`;
   const code = await new Promise<string | null>((done) => {
@@ -80,26 +84,23 @@ async function lookAtPort(
     server.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? reasonOf(error)));
     server.listen({ host, port, exclusive: true }, () => server.close(() => done(null)));
   });
-  if (code === null) return { level: "ok", what, says: `${host} is free` };
-  if (code === "EADDRINUSE") {
-    return { level: "warn", what, says: `${host} is taken: fine if by haiyu, else give another --${flag}` };
-  }
+  if (code === null) return { level: "ok", what, says: texts.free(host) };
+  if (code === "EADDRINUSE") return { level: "warn", what, says: texts.taken(host, flag) };
   const where = flag === "port" ? "--host" : "--metrics HOST:PORT";
-  const advice = code === "EACCES" ? `give a --${flag} above 1023` : `give a ${where} of this machine`;
-  return { level: "bad", what, says: `${host} cannot be listened on (${code}); ${advice}` };
+  const advice = code === "EACCES" ? texts.portAbove(flag) : texts.hostOfMachine(where);
+  return { level: "bad", what, says: texts.notListened(host, code) + advice };
 }
 
-function lookAtBinary(): Finding {
+function lookAtBinary({ noBinary }: DoctorTexts): Finding {
   const folder = (process.env.PATH ?? "")
     .split(delimiter)
     .find((path) => existsSync(join(path, "redis-server")));
   if (folder) return { level: "ok", what: "redis-server", says: join(folder, "redis-server") };
-  const says = "is not on the PATH; sudo apt-get install redis-server, or give --redis URL";
-  return { level: "bad", what: "redis-server", says };
+  return { level: "bad", what: "redis-server", says: noBinary };
 }
 
 /** Rights and space of the data folder, or, before the first start, of the one it will be made in. */
-async function lookAtFolder(data: string): Promise<Finding[]> {
+async function lookAtFolder(data: string, texts: DoctorTexts): Promise<Finding[]> {
   const folder = resolve(data);
   let there = folder;
   while (!existsSync(there)) there = dirname(there);
@@ -107,58 +108,70 @@ async function lookAtFolder(data: string): Promise<Finding[]> {
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
     const others = there === folder ? statSync(folder).mode & 0o077 : 0;
-    const says = others ? `${folder} is open to others; chmod 700 ${folder}` : `${folder} can be written`;
+    const says = others ? texts.folderOpen(folder) : texts.folderFine(folder);
     findings.push({ level: others ? "bad" : "ok", what: "data", says });
   } catch (error) {
-    const says = `${folder} cannot be written (${reasonOf(error)}); give its owner, or another --data`;
-    return [{ level: "bad", what: "data", says }];
+    return [{ level: "bad", what: "data", says: texts.folderClosed(folder, reasonOf(error)) }];
   }
   const { bavail, bsize } = await statfs(there);
   const freeMib = Math.floor((bavail * bsize) / mib);
   const level =
     freeMib < limits.diskFreeMinMib ? "bad" : freeMib < limits.diskFreeComfortableMib ? "warn" : "ok";
-  const advice = level === "ok" ? "" : "; make room: Redis ends when its file cannot grow";
-  findings.push({ level, what: "disk", says: `${freeMib} MiB free at ${there}${advice}` });
+  const advice = level === "ok" ? "" : texts.diskFull;
+  findings.push({ level, what: "disk", says: texts.diskFree(freeMib, there) + advice });
   return findings;
 }
 
 /** What lies in Redis, and what it says of itself and of the durability that is wanted; in a Cluster each master. */
 export async function lookAtRedis(
   store: RedisStore,
-  durability: Durability,
-  { userDao, nodesDao }: { userDao: UserDao; nodesDao: NodesDao },
+  { durability, userDao, nodesDao }: { durability: Durability; userDao: UserDao; nodesDao: NodesDao },
+  texts: DoctorTexts,
 ): Promise<Finding[]> {
-  const ofMasters = await Promise.all(store.masters().map(lookAtMaster));
-  const durable = await lookAtDurability(store, durability);
-  return [...ofMasters.flat(), ...durable, await lookAtNodes(nodesDao), await lookAtUsers(userDao)];
+  const ofMasters = await Promise.all(store.masters().map((master) => lookAtMaster(master, texts)));
+  const durable = await lookAtDurability(store, durability, texts);
+  return [
+    ...ofMasters.flat(),
+    ...durable,
+    await lookAtNodes(nodesDao, texts),
+    await lookAtUsers(userDao, texts),
+  ];
 }
 
 /** Whether a server with this `--durability` would start; nothing where none is wanted ([R-11]). */
-async function lookAtDurability(store: RedisStore, durability: Durability): Promise<Finding[]> {
+async function lookAtDurability(
+  store: RedisStore,
+  durability: Durability,
+  texts: DoctorTexts,
+): Promise<Finding[]> {
   const { grade, replicas } = durability;
   if (grade === null) return [];
   return (await store.promises()).map((promised) => {
     const short = shortOf(durability, promised);
-    const given = grade === "replica" ? `has ${promised.replicas} replicas, wanted ${replicas}` : "gives it";
-    const says = short ? `${short.lacks}; ${short.advice}` : given;
+    const given = grade === "replica" ? texts.replicasHad(promised.replicas, replicas) : texts.given;
+    const says = short ? texts.short(short, promised, replicas) : given;
     return { level: short ? "bad" : "ok", what: "durability", says: `${grade}: ${promised.at} ${says}` };
   });
 }
 
-async function lookAtMaster(master: Master): Promise<Finding[]> {
+async function lookAtMaster(master: Master, texts: DoctorTexts): Promise<Finding[]> {
   const beganMs = performance.now();
   const [seconds = "0", microseconds = "0"] = (await master.call("TIME")) as string[];
   const tookMs = performance.now() - beganMs;
   const skewMs = Number(seconds) * 1000 + Number(microseconds) / 1000 - (Date.now() - tookMs / 2);
   const info = fieldsOf(String(await master.call("INFO")));
+  const [fsync, replicasMin] = [
+    await settingOf(master, "appendfsync"),
+    Number((await settingOf(master, "min-replicas-to-write")) ?? 0),
+  ];
   const findings = [
-    lookAtVersion(info),
-    lookAtRole(info),
-    lookAtPersistence(info, await fsyncOf(master)),
-    lookAtEviction(info),
-    lookAtMemory(info),
-    lookAtRoundTrip(tookMs),
-    lookAtClock(skewMs, tookMs),
+    lookAtVersion(info, texts),
+    lookAtRole(info, replicasMin, texts),
+    lookAtPersistence(info, fsync, texts),
+    lookAtEviction(info, texts),
+    lookAtMemory(info, texts),
+    lookAtRoundTrip(tookMs, texts),
+    lookAtClock({ skewMs, tookMs }, texts),
   ];
   if (master.at === "") return findings;
   return findings.map((finding) => ({ ...finding, says: `${master.at}: ${finding.says}` }));
@@ -172,101 +185,91 @@ function fieldsOf(info: string): Info {
   );
 }
 
-/** What `appendfsync` says; null where CONFIG may not be asked. */
-async function fsyncOf(master: Master): Promise<string | null> {
+/** A setting; null where CONFIG may not be asked. */
+async function settingOf(master: Master, name: string): Promise<string | null> {
   try {
-    return ((await master.call("CONFIG", "GET", "appendfsync")) as string[])[1] ?? null;
+    return ((await master.call("CONFIG", "GET", name)) as string[])[1] ?? null;
   } catch {
     return null;
   }
 }
 
-function lookAtVersion(info: Info): Finding {
+function lookAtVersion(info: Info, { versionOld }: DoctorTexts): Finding {
   const version = info.get("redis_version") ?? "unknown";
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const isOld = major < 6 || (major === 6 && minor < 2);
-  const says = isOld ? `${version}; wanted 6.2 or newer` : version;
-  return { level: isOld ? "bad" : "ok", what: "redis", says };
+  return { level: isOld ? "bad" : "ok", what: "redis", says: version + (isOld ? versionOld : "") };
 }
 
-function lookAtRole(info: Info): Finding {
-  const isReplica = info.get("role") === "slave";
-  const replicas = info.get("connected_slaves") ?? "0";
-  const says = isReplica
-    ? "this is a replica, which takes no writes; give the primary, or redis+sentinel://"
-    : `primary, ${replicas} replicas`;
-  return { level: isReplica ? "bad" : "ok", what: "role", says };
+/** `replicasMin`: with fewer of them it takes no writes. */
+function lookAtRole(info: Info, replicasMin: number, texts: DoctorTexts): Finding {
+  const what = "role";
+  if (info.get("role") === "slave") return { level: "bad", what, says: texts.isReplica };
+  const says = texts.primary(info.get("connected_slaves") ?? "0");
+  // Said only where some are wanted; those that lag do not count.
+  const good = Number(info.get("min_slaves_good_slaves") ?? replicasMin);
+  if (good >= replicasMin) return { level: "ok", what, says };
+  return { level: "bad", what, says: says + texts.fewReplicas(replicasMin) };
 }
 
-function lookAtPersistence(info: Info, fsync: string | null): Finding {
+function lookAtPersistence(info: Info, fsync: string | null, texts: DoctorTexts): Finding {
   const what = "persistence";
-  if (info.get("aof_enabled") !== "1") {
-    const says = "no append-only file: a crash loses messages; CONFIG SET appendonly yes, appendfsync always";
-    return { level: "warn", what, says };
+  const isAof = info.get("aof_enabled") === "1";
+  if (isAof && info.get("aof_last_write_status") !== "ok") {
+    return { level: "bad", what, says: texts.aofBroken };
   }
-  if (info.get("aof_last_write_status") !== "ok") {
-    return {
-      level: "bad",
-      what,
-      says: "the append-only file cannot be written; look at disk and Redis' log",
-    };
-  }
-  if (fsync === "always") return { level: "ok", what, says: "append-only file, synced before each answer" };
-  const says =
-    fsync === null
-      ? "CONFIG may not be asked, so answers say stored: memory; allow +config|get"
-      : `appendfsync ${fsync}: a crash loses up to a second; CONFIG SET appendfsync always`;
-  return { level: "warn", what, says };
+  // Where it takes snapshots too: it takes no writes until one succeeds.
+  if (info.get("rdb_last_bgsave_status") === "err") return { level: "bad", what, says: texts.snapshotFailed };
+  if (!isAof) return { level: "warn", what, says: texts.noAof };
+  if (fsync === "always") return { level: "ok", what, says: texts.synced };
+  return { level: "warn", what, says: fsync === null ? texts.configClosed : texts.fsync(fsync) };
 }
 
-function lookAtEviction(info: Info): Finding {
+function lookAtEviction(info: Info, texts: DoctorTexts): Finding {
   const policy = info.get("maxmemory_policy") ?? "unknown";
   const what = "eviction";
-  if (policy === "noeviction") return { level: "ok", what, says: "none: what is stored stays" };
-  const says = `${policy}: Redis may throw messages away; CONFIG SET maxmemory-policy noeviction`;
-  return { level: info.get("maxmemory") === "0" ? "warn" : "bad", what, says };
+  if (policy === "noeviction") return { level: "ok", what, says: texts.noEviction };
+  return { level: info.get("maxmemory") === "0" ? "warn" : "bad", what, says: texts.evicts(policy) };
 }
 
-function lookAtMemory(info: Info): Finding {
+function lookAtMemory(info: Info, texts: DoctorTexts): Finding {
   const number = (name: string): number => Number(info.get(name) ?? 0);
   const used = number("used_memory");
   const most = number("maxmemory") || number("total_system_memory");
   const share = most > 0 ? used / most : 0;
   const level =
     share > limits.redisMemoryFullShare ? "bad" : share > limits.redisMemoryHighShare ? "warn" : "ok";
-  const advice = level === "ok" ? "" : "; give Redis more: what does not fit is answered 503";
-  const says = `${Math.ceil(used / mib)} of ${Math.floor(most / mib)} MiB${advice}`;
-  return { level, what: "memory", says };
+  const says = texts.memory(Math.ceil(used / mib), Math.floor(most / mib));
+  return { level, what: "memory", says: says + (level === "ok" ? "" : texts.memoryFull) };
 }
 
-function lookAtRoundTrip(tookMs: number): Finding {
+function lookAtRoundTrip(tookMs: number, { slow }: DoctorTexts): Finding {
   const isSlow = tookMs > limits.redisRoundTripComfortableMs;
-  const advice = isSlow ? "; every message waits for it: bring Redis nearer, or find what slows it" : "";
-  return { level: isSlow ? "warn" : "ok", what: "round trip", says: `${tookMs.toFixed(1)} ms${advice}` };
+  const says = `${tookMs.toFixed(1)} ms${isSlow ? slow : ""}`;
+  return { level: isSlow ? "warn" : "ok", what: "round trip", says };
 }
 
-function lookAtClock(skewMs: number, tookMs: number): Finding {
+function lookAtClock(
+  { skewMs, tookMs }: { skewMs: number; tookMs: number },
+  { skew, useNtp }: DoctorTexts,
+): Finding {
   // What the way there and back took is not known by half.
   const offMs = Math.max(0, Math.abs(skewMs) - tookMs / 2);
-  const says = `${Math.round(skewMs)} ms between Redis and this machine`;
+  const says = skew(Math.round(skewMs));
   if (offMs <= limits.clockSkewComfortableMs) return { level: "ok", what: "clock", says };
   const level = offMs > limits.clockSkewMaxMs ? "bad" : "warn";
-  return { level, what: "clock", says: `${says}; run an NTP client on both` };
+  return { level, what: "clock", says: says + useNtp };
 }
 
 /** Which nodes there are, and those that hold a lease and say nothing. */
-async function lookAtNodes(nodesDao: NodesDao): Promise<Finding> {
+async function lookAtNodes(nodesDao: NodesDao, texts: DoctorTexts): Promise<Finding> {
   const nodes = await nodesDao.all();
   const silent = nodes.filter(({ figures }) => readFigures(figures) === null).length;
   const twin = twinLabel(nodes.map(({ node }) => node));
-  const says = `${nodes.length} hold a lease`;
-  if (twin) {
-    const advice = `, ${twin.count} of them are called ${twin.label}; give each its own --node, to tell them apart`;
-    return { level: "warn", what: "nodes", says: says + advice };
-  }
+  const says = texts.leases(nodes.length);
+  if (twin) return { level: "warn", what: "nodes", says: says + texts.twins(twin.count, twin.label) };
   if (silent === 0) return { level: "ok", what: "nodes", says };
-  const advice = `, ${silent} of them say nothing: just started, stopped, or of another version`;
-  return { level: "warn", what: "nodes", says: says + advice };
+  return { level: "warn", what: "nodes", says: says + texts.silent(silent) };
 }
 
 /** The first label that several nodes have; their full names differ all the same. */
@@ -277,7 +280,7 @@ function twinLabel(names: string[]): { label: string; count: number } | null {
 }
 
 /** Whether the records of users are whole, and none holds a plain password ([A-2]). */
-async function lookAtUsers(userDao: UserDao): Promise<Finding> {
+async function lookAtUsers(userDao: UserDao, texts: DoctorTexts): Promise<Finding> {
   let [hashed, plain, unreadable] = [0, 0, 0];
   for await (const slice of userDao.slices()) {
     for (const user of slice) {
@@ -286,16 +289,9 @@ async function lookAtUsers(userDao: UserDao): Promise<Finding> {
       else hashed++;
     }
   }
-  const broken = unreadable > 0 ? `, ${unreadable} cannot be read: those cannot log in` : "";
-  if (plain === 0) {
-    return {
-      level: unreadable > 0 ? "warn" : "ok",
-      what: "passwords",
-      says: `${hashed} hashed, none plain${broken}`,
-    };
-  }
-  const says = `${plain} of ${hashed + plain} lie there in plain${broken}; run doctor --mend, which hashes them`;
-  return { level: "bad", what: "passwords", says };
+  const [what, broken] = ["passwords", unreadable > 0 ? texts.unreadable(unreadable) : ""];
+  if (plain === 0) return { level: broken === "" ? "ok" : "warn", what, says: texts.hashed(hashed) + broken };
+  return { level: "bad", what, says: texts.plain(plain, hashed + plain) + broken + texts.mendPlain };
 }
 
 /** One line each, aligned. */

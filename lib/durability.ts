@@ -61,23 +61,33 @@ function placeOf({ options, stream }: Redis): string {
   return sentinels ? `${stream.remoteAddress}:${stream.remotePort}` : (path ?? `${host}:${port}`);
 }
 
+/** What a Redis lacks for what is wanted, in words, and what to do. */
+export interface Short {
+  kind: "unasked" | "settings" | "replicas";
+  lacks: string;
+  advice: string;
+}
+
 /** What this Redis lacks for what is wanted, and what to do; null: nothing. */
 export function shortOf(
   { grade, replicas: wanted }: Durability,
   { stored, appendonly, fsync, replicas }: Promised,
-): { lacks: string; advice: string } | null {
+): Short | null {
   if (grade === "disk" && appendonly === "") {
-    return { lacks: "does not say how it keeps what it answers", advice: "allow its user +config|get" };
+    const lacks = "does not say how it keeps what it answers";
+    return { kind: "unasked", lacks, advice: "allow its user +config|get" };
   }
   if (grade === "disk" && stored !== "disk") {
     const settings = [appendonly !== "yes" && "appendonly yes", fsync !== "always" && "appendfsync always"];
     return {
+      kind: "settings",
       lacks: `has appendonly ${appendonly}, appendfsync ${fsync}`,
       advice: `CONFIG SET ${settings.filter(Boolean).join(" ")}, and the same in its redis.conf`,
     };
   }
   if (grade === "replica" && replicas < wanted) {
     return {
+      kind: "replicas",
       lacks: `has ${replicas} replicas online, wanted ${wanted}`,
       advice: "start them, or let --redis name one that has them, or ask for fewer --replicas",
     };

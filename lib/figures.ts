@@ -4,6 +4,7 @@
  * takes writes, and so whether it is ready (clause [R-6]).
  */
 import type { Clock, Timer } from "./clock.ts";
+import { reasonOf } from "./journal.ts";
 import { leaseBeatMs, readinessKnownMs } from "./limits.ts";
 import type { Gauges, Meter } from "./meter.ts";
 import type { NodesDao } from "./nodesDao.ts";
@@ -123,8 +124,8 @@ export class FiguresBoard {
       const why = await nodesDao.whyNotAsSafe(node);
       if (why === null) this.#readyMs = clock.monotonicMs();
       return why;
-    } catch {
-      return "Redis cannot be written to";
+    } catch (error) {
+      return `Redis cannot be written to: ${reasonOf(error)}`;
     }
   }
 

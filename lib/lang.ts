@@ -176,6 +176,19 @@ export const texts: Record<Lang, Texts> = { zh, en };
  */
 export function langOf(flag: string | undefined, env: Record<string, string | undefined>): Lang | null {
   if (flag !== undefined) return flag === "zh" || flag === "en" ? flag : null;
-  const locale = env.LC_ALL || env.LC_MESSAGES || env.LANG || "";
+  const locale = localeOf(env);
   return locale === "" || /^(zh|C\b|C\.|POSIX)/.test(locale) ? "zh" : "en";
+}
+
+/** The language of an operator, whose machine often names none: then it is that of OPERATIONS.md. Null as above. */
+export function operatorLangOf(
+  flag: string | undefined,
+  env: Record<string, string | undefined>,
+): Lang | null {
+  if (flag !== undefined) return langOf(flag, env);
+  return localeOf(env).startsWith("zh") ? "zh" : "en";
+}
+
+function localeOf(env: Record<string, string | undefined>): string {
+  return env.LC_ALL || env.LC_MESSAGES || env.LANG || "";
 }

@@ -6,12 +6,12 @@ import { availableParallelism } from "node:os";
 import type { PasswordHasher } from "./password.ts";
 import type { StoredUser, UserDao } from "./userDao.ts";
 
-/** Hashes all plain records, as many at once as there are cores; `progress` hears of every slice. What was done. */
+/** Hashes all plain records, as many at once as there are cores; `progress` hears of every slice. How many, and how many a log-in did meanwhile. */
 export async function mendPasswords(
   userDao: UserDao,
   hasher: PasswordHasher,
   progress: (mended: number) => void,
-): Promise<string> {
+): Promise<{ mended: number; changed: number }> {
   let [mended, changed] = [0, 0];
   const mend = async (user: StoredUser & { kind: "plain" }): Promise<void> => {
     const record = {
@@ -31,5 +31,5 @@ export async function mendPasswords(
     await Promise.all(lanes);
     if (wasPlain) progress(mended);
   }
-  return `${mended} passwords hashed, ${changed} were by a log-in meanwhile`;
+  return { mended, changed };
 }

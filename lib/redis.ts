@@ -17,7 +17,7 @@ import * as limits from "./limits.ts";
 import type { Stored } from "./message.ts";
 import { Meter } from "./meter.ts";
 import { type Proven, ProvenWrites, type Write } from "./provenWrites.ts";
-import { adviceOn } from "./redisAdvice.ts";
+import { RedisUnreachable } from "./redisAdvice.ts";
 import { type RedisClient, keepAlive, makeClient, mastersOf, onReady, renew } from "./redisClient.ts";
 import type { RedisAddress } from "./redisUrl.ts";
 import { SentinelWatch } from "./sentinelWatch.ts";
@@ -368,9 +368,7 @@ async function connected(address: RedisAddress, role: string, journal: Journal):
     client.disconnect();
     // What OpenSSL says ends with a line's end.
     const reason = (lastReason === "no answer" ? reasonOf(error) : lastReason).replace(/\s+/g, " ").trim();
-    throw new Error(`--redis ${address.shown}: cannot be reached (${reason})${adviceOn(reason)}`, {
-      cause: error,
-    });
+    throw new RedisUnreachable(address.shown, { reason, cause: error });
   }
 }
 

@@ -5,6 +5,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { quoted, readFlags, readNumber } from "./flags.ts";
+import { type Lang, operatorLangOf } from "./lang.ts";
 import { nodeLabelMaxChars, replicasMax, sendsPerSecondDefault, workersMax } from "./limits.ts";
 import type { Stored } from "./message.ts";
 import type { Durability } from "./durability.ts";
@@ -32,6 +33,8 @@ export interface ServerFlags {
   metrics: { host: string; port: number } | null;
   /** Proxies whose PROXY header says who the client is. */
   trustProxy: string[];
+  /** What the doctor says is in this language. */
+  lang: Lang;
   /** doctor: mends what can be mended without a question. */
   mend: boolean;
   /** top: one picture, and the end. */
@@ -68,6 +71,7 @@ export const serverUsage = `haiyu server
   --trust-proxy A,B
                   proxies, by address or subnet, whose connections begin with a
                   PROXY header that says who the client is  (none)
+  --lang LANG     doctor: zh or en                 (from LC_ALL, LC_MESSAGES, LANG; else en)
   --mend          doctor: hashes the passwords that lie in Redis in plain
   --once          top: one picture, and the end
   --help          this text
@@ -91,6 +95,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     "trust-proxy": { type: "string" },
     durability: { type: "string" },
     replicas: { type: "string" },
+    lang: { type: "string" },
     mend: { type: "boolean", default: false },
     once: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -99,6 +104,7 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
   if (values.help) return "help";
   const command = readCommand(positionals[0]);
   if (values.mend && command !== "doctor") throw new Error("--mend: wanted only with doctor");
+  if (values.lang !== undefined && command !== "doctor") throw new Error("--lang: wanted only with doctor");
   if (values.once && command !== "top") throw new Error("--once: wanted only with top");
   const grade = readGrade(values.durability);
   const replicas = readReplicas(values.replicas ?? "1");
@@ -125,9 +131,16 @@ export function parseServerArgs(args: string[], env: NodeJS.ProcessEnv): ServerF
     workers: readWorkers(values.workers),
     metrics,
     trustProxy: readProxies(values["trust-proxy"]),
+    lang: readLang(values.lang, env),
     mend: values.mend,
     once: values.once,
   };
+}
+
+function readLang(text: string | undefined, env: NodeJS.ProcessEnv): Lang {
+  const lang = operatorLangOf(text, env);
+  if (lang === null) throw new Error(`--lang ${quoted(text ?? "")}: wanted zh or en`);
+  return lang;
 }
 
 function readCommand(text: string | undefined): ServerCommand {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { operatorLangOf } from "../lib/lang.ts";
 import { dataFolder } from "./helpers/privateRedis.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { startCluster } from "./helpers/redisGroup.ts";
@@ -104,6 +105,43 @@ describe("the doctor", { concurrency: 3 }, () => {
       refused.err,
       /^server\.ts: --durability replica: .*has 0 replicas online, wanted 1; .*--replicas/m,
     );
+  });
+
+  test("[R-9] a Redis that takes no writes is said to take none, whatever keeps it from that", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "noeviction", "min-replicas-to-write": "2" });
+    const said = await run("doctor", "--redis", redis.url, "--port", "0");
+    assert.match(said.of("role"), /^bad primary, 0 replicas of the 2 .*CONFIG SET min-replicas-to-write 0/);
+    const full = await ownRedis({ "maxmemory-policy": "noeviction", maxmemory: "1mb" });
+    assert.match((await run("doctor", "--redis", full.url, "--port", "0")).of("memory"), /^bad .*503/);
+  });
+
+  test("[R-9] it says the same in Chinese, where that is asked for or the machine speaks it; else English", async () => {
+    const redis = await ownRedis({ "maxmemory-policy": "allkeys-lru", appendfsync: "everysec" });
+    const ask = (...more: string[]): Promise<Said> =>
+      run("doctor", "--redis", redis.url, "--port", "0", "--durability", "replica", ...more);
+    const [zh, en] = [await ask("--lang", "zh"), await ask("--lang", "en")];
+    const names = (said: Said): string[] => said.lines.map((line) => line.slice(6, 18));
+    assert.deepEqual(names(zh), names(en), "what is looked at has the same name");
+    assert.equal(zh.code, en.code);
+    for (const line of en.lines) assert.doesNotMatch(line, /\p{Script=Han}/u);
+    for (const what of [
+      "open files",
+      "backlog",
+      "port",
+      "role",
+      "persistence",
+      "durability",
+      "clock",
+      "nodes",
+    ])
+      assert.match(zh.of(what), /\p{Script=Han}/u, what);
+    const away = await run("doctor", "--redis", "redis://127.0.0.1:1", "--port", "0", "--lang", "zh");
+    assert.match(away.of("redis "), /^bad .*连不上（.*ECONNREFUSED.*）；它在运行吗/);
+    const wrong = await run("doctor", "--lang", "fr");
+    assert.deepEqual([wrong.code, wrong.err.split("\n").length], [2, 2]);
+    assert.equal(operatorLangOf(undefined, { LANG: "zh_CN.UTF-8" }), "zh");
+    for (const LANG of [undefined, "C.UTF-8", "de_DE.UTF-8"])
+      assert.equal(operatorLangOf(undefined, { LANG }), "en");
   });
 
   test("[R-9] the port of --metrics is looked at too", async () => {

@@ -225,7 +225,7 @@ test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", 
   const absent = {
     ...{ host: "127.0.0.1", port: 8889, redis: null, data: "./data", rate: 50, node: null },
     ...{ workers: 1, metrics: null, durability: { grade: null, replicas: 1 } },
-    ...{ command: "serve", trustProxy: [], mend: false, once: false },
+    ...{ command: "serve", trustProxy: [], lang: "en", mend: false, once: false },
   };
   assert.deepEqual(parseServerArgs([], {}), absent);
   const args =
@@ -234,7 +234,7 @@ test("[X-1] flags are what they say; REDIS_URL counts where --redis is absent", 
     ...{ host: "0.0.0.0", port: 0, redis: parseRedisUrl("redis://h"), data: "/d", rate: 0 },
     ...{ node: "web-1", workers: 3, metrics: { host: "127.0.0.1", port: 9100 } },
     durability: { grade: "replica", replicas: 2 },
-    ...{ command: "serve", trustProxy: ["10.0.0.7", "fd00::/8"], mend: false, once: false },
+    ...{ command: "serve", trustProxy: ["10.0.0.7", "fd00::/8"], lang: "en", mend: false, once: false },
   };
   assert.deepEqual(parseServerArgs(args.split(" "), { REDIS_URL: "redis://other" }), given);
   assert.deepEqual(parseServerArgs([], { REDIS_URL: "redis://e" }), {

@@ -97,7 +97,17 @@ const layers: Record<string, string[]> = {
     "listener",
     "serverFlags",
   ],
-  operator: ["metrics", "figures", "operatorPort", "worker", "workers", "top", "doctor", "mend"],
+  operator: [
+    "metrics",
+    "figures",
+    "operatorPort",
+    "worker",
+    "workers",
+    "top",
+    "doctor",
+    "doctorTexts",
+    "mend",
+  ],
   client: [
     ...[
       "chatClient",

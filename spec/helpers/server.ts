@@ -66,6 +66,7 @@ export async function startSpecServer({
     ...(clock && { clock }),
     node: null,
     command: "serve",
+    lang: "en",
     mend: false,
     once: false,
     workers: 1,
