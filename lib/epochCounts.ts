@@ -39,9 +39,11 @@ export function learn(seen: Seen, id: MessageId, mark: LogMark | null): Seen {
   if (seen === nothingSeen) return { id: newest, floor: mark.floor, counts: mark.counts };
   const all = countsOf(seen);
   for (const [epoch, count] of parse(mark.counts)) if (count > (all.get(epoch) ?? 0)) all.set(epoch, count);
-  // The newest one's is told by its seq.
-  if (mark.epoch === newest.epoch) all.delete(newest.epoch);
-  return { id: newest, floor: mark.epoch >= newest.epoch ? mark.floor : seen.floor, counts: format(all) };
+  // Of an epoch that may still go on the seq of the newest id tells it. What was asked for earlier may come later.
+  const isOlder = mark.epoch < newest.epoch;
+  if (mark.epoch === newest.epoch || (isOlder && !parse(seen.counts).has(newest.epoch)))
+    all.delete(newest.epoch);
+  return { id: newest, floor: isOlder ? seen.floor : mark.floor, counts: format(all) };
 }
 
 /** Whether a log has counted all that was seen: what it gives out itself it has. */

@@ -102,6 +102,18 @@ test("[D-5] [R-12] two masters at a time, and the one that was relieved goes on:
   for (const client of [alice, bob, carol, dora, late, later]) client.destroy();
 });
 
+test("[D-5] what a log said of itself may come after what it said later: what was learned stays as it is", () => {
+  const id = (epoch: number, seq: number): MessageId => ({ epoch, seq });
+  const first = learn(nothingSeen, id(7, 3), { epoch: 7, floor: 0, counts: "" });
+  const second = learn(first, id(8, 5), { epoch: 8, floor: 3, counts: "7:3" });
+  const late = learn(second, id(7, 2), { epoch: 7, floor: 0, counts: "" });
+  assert.deepEqual(late, second);
+  // It goes on, and another one that has counted only a part of it is told of the rest.
+  const more = learn(late, id(8, 9), null);
+  assert.equal(isCounted(more, { epoch: 9, floor: 8, counts: "7:3 8:5" }), false);
+  assert.equal(isCounted(more, { epoch: 9, floor: 9, counts: "7:3 8:6" }), true);
+});
+
 const [appendScript, readScript] = [new Script("append"), new Script("read")];
 const keys = ["{c:f}:log", "{c:f}:meta", "{c:f}:mids"];
 
