@@ -220,7 +220,7 @@ export class SmsDao {
     how: "proven" | "as it is" = "as it is",
   ): Promise<{ entries: Entry[]; mark: LogMark | null }> {
     const keys = [logKey(conv), metaKey(conv)];
-    const args = [...range, this.#seenOf.get(conv)?.id.epoch ?? 0];
+    const args = [...range, `${this.#seenOf.get(conv)?.id.epoch ?? 0}-`];
     const json =
       how === "proven"
         ? await this.#store.runProven(readScript, keys, { args, touched: metaKey(conv) })

@@ -202,7 +202,7 @@ class Fork {
   }
 
   async #read(teller: Teller, side: Side): Promise<void> {
-    const args = ["XREVRANGE", "+", "-", 1, teller.seen.id.epoch];
+    const args = ["XREVRANGE", "+", "-", 1, `${teller.seen.id.epoch}-`];
     const reply = await side.redis.client.eval(
       readScript.text,
       2,
