@@ -175,7 +175,8 @@ export class Run {
     const healMs = performance.now();
     await faults.heal();
     if (failure !== null) throw failure;
-    // A loss is told before the next message of its conversation.
+    // A loss is told before the next message of its conversation, which a group that has not settled would lose too.
+    if (this.#mayLose) await this.#stage?.store.settle();
     if (this.#mayLose) for (const talker of talkers) talker.sayLast();
     const answered = (): boolean => talkers.every(({ waiting }) => waiting === 0);
     await within("answers", answered, answersDeadlineMs).catch(() => {

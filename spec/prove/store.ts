@@ -25,6 +25,8 @@ export interface Store {
   open(): Promise<void>;
   /** The shards, when every one has its master, and its replicas follow; null while that is not so. */
   settled(): Promise<Shard[] | null>;
+  /** Waits until it has settled. Throws when it does not. */
+  settle(): Promise<void>;
   /** Whether something else is the master of the shard by now. */
   hasSwitched(shard: Shard): Promise<boolean>;
   /** Puts another master in the place of a healthy one. */
@@ -55,8 +57,7 @@ abstract class GroupStore implements Store {
     await Promise.all(this.members.map((member) => member.kill()));
   }
 
-  /** Waits until it has settled. Throws when it does not. */
-  protected async settle(): Promise<void> {
+  async settle(): Promise<void> {
     const untilMs = performance.now() + settleDeadlineMs;
     while (!(await this.settled())) {
       if (performance.now() > untilMs) throw new Error(`the ${this.kind} group did not settle`);
