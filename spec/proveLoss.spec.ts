@@ -186,6 +186,29 @@ const good: Record<string, [told: number, (tale: Tale) => void]> = {
       tale.session(tale.carol, "7-1", "8-2", "8-2 2 9-5", "9-5");
     },
   ],
+  "what another Redis lacked was told as lost by it, and is there": [
+    1,
+    (tale) => {
+      tale.say(tale.alice, "7-1", "7-2");
+      tale.say(tale.bob, "8-3", "9-4");
+      tale.session(tale.carol, "7-1", "7-1 1 8-3", "8-3", "9-4");
+      tale.session(tale.old, "7-1", "8-3", "9-4");
+      tale.left("7-1", "7-2", "9-4");
+    },
+  ],
+  "said again, and heard before where nobody saw its id": [
+    0,
+    (tale) => {
+      tale.say(tale.alice, "7-1");
+      const [first, second] = [tale.recorder.sent(tale.bob, "all"), tale.recorder.sent(tale.bob, "all")];
+      for (const code of [first, second, second, first]) tale.recorder.said(code);
+      tale.sayAgain(second, "8-2");
+      tale.sayAgain(first, "8-3");
+      tale.session(tale.carol, "7-1", "8-2", "8-3");
+      tale.session(tale.old, "7-1", "8-3", "8-2", "8-2", "8-3");
+      tale.left("7-1", "8-2", "8-3");
+    },
+  ],
   "one that is lost and said again has two ids": [
     1,
     (tale) => {

@@ -65,6 +65,8 @@ interface Remains {
   readonly goneFrom: Map<number, number>;
   /** Answered and there. */
   readonly left: Place[];
+  /** Gaps that anybody was told where another Redis went on, which is lost itself: what it lacked may be there. */
+  readonly gapsElsewhere: Gap[];
 }
 
 class LossJudge {
@@ -94,7 +96,7 @@ class LossJudge {
         id: { epoch: epochs.get(seq) as number, seq },
       }));
       const left = places.filter(({ code, id }) => id.seq > conv.begin && this.#isAnswered(code));
-      return { conv, kept, codes, lost: [], gone: [], goneFrom: new Map(), left };
+      return { conv, kept, codes, lost: [], gone: [], goneFrom: new Map(), left, gapsElsewhere: [] };
     });
   }
 
@@ -109,6 +111,7 @@ class LossJudge {
     for (const { conv } of this.#remains) this.#judgeKept(conv);
     this.#findLost();
     this.#judgeSenders();
+    for (const remains of this.#remains) this.#findGapsElsewhere(remains);
     const silent = new Set<number>();
     for (const device of this.#recorder.devices) {
       for (const remains of this.#remains) {
@@ -161,6 +164,15 @@ class LossJudge {
       for (const { code, id } of gone) {
         this.#wereLost.add(code);
         goneFrom.set(id.epoch, Math.min(id.seq, goneFrom.get(id.epoch) ?? Infinity));
+      }
+    }
+  }
+
+  #findGapsElsewhere({ conv, kept, gapsElsewhere }: Remains): void {
+    for (const { sessions } of this.#recorder.devices) {
+      const parts = sessions.flatMap(({ heard }) => heard.get(conv.name)?.parts ?? []);
+      for (const part of parts) {
+        if (!("to" in part) && part.reason === "lost" && !kept.has(part.before)) gapsElsewhere.push(part);
       }
     }
   }
@@ -259,7 +271,9 @@ class LossJudge {
       }
       const isBridged = next.seq === position.seq + ("to" in part ? 1 : 0);
       if (!isBridged && position.seq >= conv.begin && !areOwn(device, remains, [position, next])) {
-        this.#tally.bad("silentGaps", code, `follows on what is not before it ${where(next.seq)}`);
+        const what = `follows on ${position.epoch}-${position.seq}, which is not before it`;
+        const how = "to" in part ? "" : `, a gap ${part.reason} ${part.count}`;
+        this.#tally.bad("silentGaps", code, `${what} ${where(next.seq)} ${next.epoch}${how}`);
       }
       if ("to" in part) {
         here.add(part);
@@ -284,7 +298,11 @@ class LossJudge {
     const got = new Set(device.sessions.flatMap(({ codes }) => [...codes.values()]));
     const hadCome = gone.filter(({ code }) => got.has(code) || isOwn(device, code));
     const elsewhere = [...new Set(hadCome.map(({ id }) => id.epoch))];
-    const passed = remains.left.filter(({ id }) => elsewhere.some((epoch) => isBeside(id, epoch, remains)));
+    const passed = remains.left.filter(
+      ({ id }) =>
+        elsewhere.some((epoch) => isBeside(id, epoch, remains)) ||
+        remains.gapsElsewhere.some((gap) => isIn(gap, id)),
+    );
     const passedCodes = new Set(passed.map(({ code }) => code));
     const covered = new Seqs();
     let highest = 0;
@@ -297,8 +315,8 @@ class LossJudge {
         const seq = this.#places[senderOf(code)]?.[countOf(code)]?.seq;
         if (seq === undefined) continue;
         covered.add(seq, seq);
-        // It may have come as what it was before it was lost: that has no place here.
-        if (this.#wereLost.has(code)) continue;
+        // It may have come as what it was before it was lost, seen by nobody else: that has no place here.
+        if (this.#wereLost.has(code) || this.#recorder.saidAgain.has(code)) continue;
         if (here.highest < seq) {
           this.#judgePassed(device, remains, { from: position, to: seq, passedCodes });
           position = seq;
@@ -344,6 +362,10 @@ function later(one: Id, other: Id): Id {
   return compareIds(one, other) < 0 ? other : one;
 }
 
+function isIn({ after, before }: Gap, id: Id): boolean {
+  return after.seq < id.seq && id.seq < before.seq && compareIds(after, id) < 0 && compareIds(id, before) < 0;
+}
+
 /** How many messages a gap between two ids tells of: where seqs went back, those that were there before. */
 function countBetween(after: Id, before: Id): number {
   return before.seq > after.seq ? before.seq - after.seq - 1 : after.seq - before.seq + 1;
@@ -355,15 +377,16 @@ function countBetween(after: Id, before: Id): number {
  * is one longer.
  */
 function untold(lost: Place[], gaps: readonly Gap[], { lost: all, kept }: Remains): Place[] {
-  const isIn = ({ after, before }: Gap, id: Id): boolean =>
-    after.seq < id.seq && id.seq < before.seq && compareIds(after, id) < 0 && compareIds(id, before) < 0;
   const spare = gaps
     .filter(({ after, before }) => after.seq < before.seq)
     .map((gap) => ({ gap, count: gap.count - all.filter(({ id }) => isIn(gap, id)).length }));
   // What is there, and follows on what was heard, has to come.
   const mayTell = ({ after, before }: Gap, id: Id): boolean =>
     id.epoch < before.epoch && (!kept.has(id) || compareIds(id, after) < 0);
-  const storedOver = lost.filter(({ id }) => kept.has(id) || !gaps.some((gap) => isIn(gap, id)));
+  // Where another Redis goes on, what it has not got of what is there counts as lost.
+  const isTold = (id: Id): boolean =>
+    gaps.some((gap) => isIn(gap, id) && !(kept.has(id) && kept.has(gap.before)));
+  const storedOver = lost.filter(({ id }) => !isTold(id));
   return storedOver.reverse().filter(({ id }) => {
     const one = spare.find(({ gap, count }) => count > 0 && mayTell(gap, id));
     if (one) one.count--;

@@ -225,6 +225,9 @@ export class Recorder {
   /** Messages answered late or never on a connection that stayed open. */
   readonly unanswered: number[] = [];
   /** Messages whose repeat was answered with another id than the first time. */
+  /** Written to a server more than once: what became of it the times before nobody may have seen. */
+  readonly saidAgain = new Set<number>();
+  readonly #said = new Set<number>();
   readonly answeredTwice: { code: number; id: Id }[] = [];
   /** Messages answered with 200 and no id. */
   readonly answeredBlankly: number[] = [];
@@ -267,6 +270,12 @@ export class Recorder {
   }
 
   /** A message is about to be sent for the first time; its number. */
+  /** It is written to a server. */
+  said(code: number): void {
+    if (this.#said.has(code)) this.saidAgain.add(code);
+    this.#said.add(code);
+  }
+
   sent(sender: number, conv: RecordedConv, group = 0): number {
     const book = this.senders[sender] as SenderBook;
     const n = book.convs.length;

@@ -371,6 +371,7 @@ export class Talker {
     for (const one of this.#outgoing) {
       if (one.writtenMs === null && nowMs >= one.notBeforeMs) {
         one.writtenMs = call.fairMs;
+        this.#recorder.said(one.code);
         const fields: Fields = { content: contentOf(one.code) };
         if (!legacy) Object.assign(fields, { conv: this.viewOf(one.conv), mid: String(one.code) });
         call.wire.say("SmsMes", fields);
