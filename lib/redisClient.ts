@@ -91,8 +91,9 @@ export function refreshSlots(client: RedisClient): void {
 /** Connects anew: by now another Redis is to be found. */
 export function renew(line: Redis): void {
   // One that is only being made asks for the way anyway, and a client of ioredis that is told to end meanwhile is at its
-  // end for good.
+  // end for good. But one whose way is known already may knock where nobody answers any more.
   if (line.status === "ready" || line.status === "connect") line.disconnect(true);
+  else if (line.status === "connecting" && line.stream?.connecting) line.stream.destroy();
 }
 
 /** Sees to it that a client that ends all the same, without being told to, begins again. */
