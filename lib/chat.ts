@@ -122,6 +122,11 @@ export class Chat {
     return plainTexts[this.lang].codes;
   }
 
+  /** How many are online; null: without a link that is not known. */
+  get onlineCount(): number | null {
+    return this.client.state.kind === "online" ? this.client.online.size : null;
+  }
+
   /** What is said is on disk before anything else. */
   get isKept(): boolean {
     return this.#outbox !== null;

@@ -128,7 +128,8 @@ const en: Texts = {
   refused: (why, content) => `Not sent (${why}): ${content}`,
   unknownOutcome: (content) => `Not known to be sent: ${content}`,
   kept: (content) => `Unconfirmed; kept on disk, sent again at the next log-in: ${content}`,
-  keptCount: (count) => `${count} messages are unconfirmed; kept on disk, sent at the next log-in.`,
+  keptCount: (count) =>
+    `${count} ${count === 1 ? "message is" : "messages are"} unconfirmed; kept on disk, sent at the next log-in.`,
   noOutbox: (why) => `Messages cannot be kept on disk (${why}); what is unconfirmed is in memory only.`,
   waitingUnsent: (count) => `Waiting for ${count} unconfirmed…`,
   cameOnline: (who) => `${who} is online`,

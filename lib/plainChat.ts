@@ -138,11 +138,11 @@ export class PlainChat implements CommandHost, ChatView {
 
   /** Goes to a conversation; what is unread there is said once more, as other lines may be between. */
   go(room: Room): void {
-    const { rooms, texts: words, client } = this.chat;
+    const { rooms, texts: words } = this.chat;
     rooms.current = room;
     const title = room.isPrivate
       ? words.privateWith(peerText(room))
-      : words.everyoneTitle(client.online.size);
+      : words.everyoneTitle(this.chat.onlineCount);
     const unread = room.unread > 0 ? ` · ${this.#say.unreadCount(room.unread)}` : "";
     this.#ask.print(`---- ${title}${unread} ----`);
     if (room.unread > 0) this.readBack.unread([room]);

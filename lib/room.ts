@@ -5,7 +5,7 @@
  * draws it makes it harmless.
  */
 import { roomItemsMax, roomItemsSpare, roomTrimItems } from "./limits.ts";
-import { type MessageId, compareIds, zeroId } from "./messageId.ts";
+import { type MessageId, compareIds, laterId, zeroId } from "./messageId.ts";
 
 /** What became of a message of one's own. */
 export type Fate =
@@ -118,7 +118,8 @@ export class Room {
 
   /** Nothing was ever said here, as far as is known. */
   get isBlank(): boolean {
-    return this.isPrivate && !this.first && this.pending.length === 0 && compareIds(this.head, zeroId) === 0;
+    const known = laterId(this.head, this.readTo ?? zeroId);
+    return this.isPrivate && !this.first && compareIds(known, zeroId) === 0;
   }
 
   /** Nothing older exists. */

@@ -51,9 +51,9 @@ export class Rooms {
     return this.#byConv.get(conv);
   }
 
-  /** Takes a conversation off the list where nothing was ever said in it. */
+  /** Takes a conversation off the list where nothing was ever said in it, and nothing waits to be. */
   forgetBlank(room: Room): void {
-    if (!room.isBlank || room === this.current) return;
+    if (!room.isBlank || room.pending.length > 0 || room === this.current) return;
     this.all.splice(this.all.indexOf(room), 1);
     this.#byConv.delete(room.conv);
   }

@@ -331,7 +331,7 @@ export class ScreenChat implements CommandHost, ChatView {
   }
 
   #model(): ScreenModel {
-    const { texts, codeTexts, rooms, settings, client } = this.chat;
+    const { texts, codeTexts, rooms, settings } = this.chat;
     return {
       columns: this.#terminal.columns,
       rows: this.#terminal.rows,
@@ -340,7 +340,7 @@ export class ScreenChat implements CommandHost, ChatView {
       palette: this.#palette,
       rooms,
       scroll: this.#scroll,
-      online: client.online.size,
+      online: this.chat.onlineCount,
       showsSidebar: settings.get("sidebar") === "on",
       page: this.#page.view,
       status: statusOf(this.chat),

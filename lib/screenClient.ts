@@ -14,6 +14,7 @@ import { type Lang, type Texts, texts } from "./lang.ts";
 import { screenQuitWaitMs } from "./limits.ts";
 import { linkReasonText } from "./noteLines.ts";
 import { type Background, type ColorDepth, backgroundOf, paletteFor } from "./palette.ts";
+import type { Left } from "./chatCommands.ts";
 import { register } from "./registration.ts";
 import { ScreenChat } from "./screenChat.ts";
 import { ScreenDialog } from "./screenDialog.ts";
@@ -79,8 +80,9 @@ export class ScreenClient {
       const left = await this.#talk(credentials);
       ({ told } = left);
       if (left.kind === "quit") break;
-      // Whoever logs out may be followed by somebody else.
+      // Whoever logs out may be followed by somebody else; an id that nobody has was a mistake.
       if (left.kind === "logout") userId = this.#options.userId;
+      else if (left.kind === "unknown") userId = null;
       else userId = credentials.userId;
       credentials = null;
     }
@@ -159,7 +161,7 @@ export class ScreenClient {
   }
 
   /** One log-in, until it is left. */
-  async #talk(credentials: Credentials): Promise<{ kind: "quit" | "logout" | "ended"; told: string }> {
+  async #talk(credentials: Credentials): Promise<{ kind: Left | "unknown"; told: string }> {
     const { terminal, clock } = this.#options;
     const { userId } = credentials;
     const { outbox, why, marks } = this.#accounts.open(userId);
@@ -186,7 +188,8 @@ export class ScreenClient {
       chat.leave("ended");
     };
     try {
-      if (!(await this.#logIn(client, credentials))) return { kind: "ended", told: "" };
+      const refused = await this.#logIn(client, credentials);
+      if (refused) return { kind: refused, told: "" };
       this.#accounts.remember(userId);
       this.#chat = chat;
       const kind = await chat.run();
@@ -209,23 +212,24 @@ export class ScreenClient {
     }
   }
 
-  /** With a kept log-in the chat is shown at once, whatever the link does; a password is tried first. */
-  async #logIn(client: ChatClient, credentials: Credentials): Promise<boolean> {
+  /** With a kept log-in the chat is shown at once, whatever the link does; a password is tried first. Null: it goes on. */
+  async #logIn(client: ChatClient, credentials: Credentials): Promise<"ended" | "unknown" | null> {
     const answered = client.login();
     if ("token" in credentials) {
       answered.catch(() => undefined);
-      return true;
+      return null;
     }
     this.#dialog.print(this.#screenTexts.login.working);
     try {
       const { code, error } = await answered;
-      if (code === codes.ok) return true;
+      if (code === codes.ok) return null;
       this.#dialog.print(this.#texts.notLoggedIn(this.#texts.codes[code] ?? harmless(error)));
+      if (code === codes.userUnknown) return "unknown";
     } catch (error) {
       const why = linkReasonText(reasonOf(error), this.#screenTexts);
       this.#dialog.print(this.#texts.unreachable(shownAddresses(this.#options), why));
     }
-    return false;
+    return "ended";
   }
 
   #loggedOut(userId: number): void {

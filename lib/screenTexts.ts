@@ -8,7 +8,8 @@ const zh = {
   weekdays: ["周日", "周一", "周二", "周三", "周四", "周五", "周六"],
   everyone: "大家",
   privateWith: (who: string) => `与 ${who} 私聊`,
-  everyoneTitle: (count: number) => `大家 · 在线 ${count} 人`,
+  /** With how many are online; null: that is not known. */
+  everyoneTitle: (count: number | null) => (count === null ? "大家" : `大家 · 在线 ${count} 人`),
   me: "我",
   newSince: "你离开后的新消息",
   missing: (count: number) => `缺 ${count} 条，正在取`,
@@ -220,7 +221,7 @@ const en: ScreenTexts = {
   weekdays: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"],
   everyone: "everyone",
   privateWith: (who) => `private with ${who}`,
-  everyoneTitle: (count) => `everyone · ${count} online`,
+  everyoneTitle: (count) => (count === null ? "everyone" : `everyone · ${count} online`),
   me: "me",
   newSince: "new since you left",
   missing: (count) => `${count} missing, fetching`,

@@ -41,7 +41,8 @@ export interface ScreenModel {
   palette: Palette;
   rooms: Rooms;
   scroll: Scroll;
-  online: number;
+  /** How many are online; null: it is not known now. */
+  online: number | null;
   showsSidebar: boolean;
   page: PageView | null;
   status: Status;

@@ -21,6 +21,7 @@ test("[C-26] the link's state is always in sight: connecting, connected, offline
   const stage = new Stage();
   await stage.settled();
   assert.match(statusOf(stage), /^ connecting \| 127\.0\.0\.1:8889$/);
+  assert.match(stage.lines[0] ?? "", /everyone$/, "how many are online is not known");
   stage.log({ userId: 100, content: "hi" });
   await stage.logIn();
   assert.match(statusOf(stage), /^ connected \| 127\.0\.0\.1:8889$/);
@@ -29,7 +30,9 @@ test("[C-26] the link's state is always in sight: connecting, connected, offline
   assert.match(statusOf(stage), /^ connected \| 1 unsent \| 127\.0\.0\.1:8889 \| 12 ms$/);
   await stage.stores("disk");
   assert.match(statusOf(stage), /^ connected \| 127\.0\.0\.1:8889 \| disk \| 12 ms$/);
+  assert.match(stage.lines[0] ?? "", /everyone · 3 online$/);
   await stage.loseLink(4_000);
+  assert.match(stage.lines[0] ?? "", /everyone$/);
   await stage.type("one\r", "two\r");
   assert.match(
     statusOf(stage),
@@ -392,6 +395,15 @@ test("[C-24] a conversation in which nothing was ever said is gone when it is le
   const again = new Stage({ folder });
   await again.logIn();
   assert.doesNotMatch(again.text, /99[89]/, "nor is it kept");
+  // Not even what was kept while something waited there.
+  await again.type("/msg 997 anybody?\r");
+  again.clock.advance(5_000);
+  await again.refuses(404);
+  await again.type("\u001bx", "\u001b1");
+  again.close();
+  const third = new Stage({ folder });
+  await third.logIn();
+  assert.doesNotMatch(third.text, /997/);
 });
 
 test("[C-28] what the server trimmed at the beginning is told with its count", async () => {
