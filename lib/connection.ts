@@ -146,8 +146,12 @@ export class Connection implements Peer, Sender {
   }
 
   whenDrained(callback: () => void): void {
-    if (this.#state === "closed" || this.#socket.writableLength === 0) callback();
-    else (this.#drainCallbacks ??= []).push(callback);
+    if (this.#state === "closed" || this.#socket.writableLength === 0) return callback();
+    (this.#drainCallbacks ??= []).push(callback);
+    // A stream tells that it drained only where it was full; a write of nothing is done behind what little waits. After
+    // our end nothing can be written any more, and the socket's close says it.
+    const isTold = this.#socket.writableNeedDrain || this.#state === "ending";
+    if (!isTold) this.#socket.write(nothing, () => this.#callDrained());
   }
 
   close(reason: string): void {
