@@ -49,6 +49,8 @@ interface Pending {
 
 const nothing = Buffer.alloc(0);
 
+const uncork = (socket: Socket): void => socket.uncork();
+
 /** Where a socket keeps its connection. */
 const owner = Symbol("connection");
 interface OwnedSocket extends Socket {
@@ -341,6 +343,7 @@ export class Connection implements Peer, Sender {
 
   /** Answers go out from the front, as far as they are there; what has waited to be the first is begun. */
   #flush(): void {
+    this.#gather();
     const before = this.#pending.length;
     for (let first = this.#pending[0]; first && this.#state === "open"; first = this.#pending[0]) {
       if (first.later && this.#isBacklogged()) this.#behind = true;
@@ -353,10 +356,22 @@ export class Connection implements Peer, Sender {
       this.#pending.shift();
       this.#pendingBytes -= first.bytes;
       this.#finish(first.answer);
+      // So much is not gathered: what is left when the kernel has got it is the backlog.
+      if (this.#isBacklogged()) this.#socket.uncork();
     }
     // Not the same list emptied: it would keep the room of its longest time, 150 bytes at least.
     if (this.#pending.length === 0) this.#pending = [];
     if (this.#pending.length < before) this.#work();
+  }
+
+  /**
+   * What is written from now on goes out in one piece, when the promises that are settled now have been heard: one append
+   * answers many messages of one sender, and a write each was 17 % of what the server does for a message.
+   */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    process.nextTick(uncork, this.#socket);
   }
 
   #finish({ frames, after, close }: Answer): void {
