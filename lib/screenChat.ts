@@ -222,7 +222,9 @@ export class ScreenChat implements CommandHost, ChatView {
     if (act) act();
     else if (/^alt-[1-9]$/.test(event.name)) {
       const room = this.chat.rooms.all[Number(event.name.slice(4)) - 1];
-      if (room) this.go(room);
+      if (!room) return;
+      this.go(room);
+      this.chat.settings.learn("switch");
     } else if (!this.#input.editor.key(event.name) && /^alt-.$/u.test(event.name)) {
       // An Esc and a character typed fast look the same as that character with Alt, which means nothing here.
       this.#closePage();

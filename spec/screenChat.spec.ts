@@ -604,6 +604,18 @@ test("[C-40] /why tells what became of a message: queued, stored and how, refuse
   assert.match(stage.text, /the server refused it: too often/);
 });
 
+test("[C-41] the hint of how to change the conversation goes away with any key that does", async () => {
+  for (const key of ["\u001b1", "\u001ba", "\u001b[1;3A"]) {
+    const stage = new Stage({ hints: true });
+    await stage.logIn();
+    await stage.type("hello\r");
+    assert.ok(stage.text.includes(say.hints.switch), stage.text);
+    await stage.type(key);
+    assert.ok(!stage.text.includes(say.hints.switch), stage.text);
+    stage.close();
+  }
+});
+
 test("[C-41] every text changes its language while running, /help lists every command, and hints go away when they have done their work", async () => {
   const stage = new Stage({ hints: true });
   await stage.logIn();
