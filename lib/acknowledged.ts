@@ -44,7 +44,8 @@ export class Acknowledged {
     const { table, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if (this.#state === "looking" || nowMs < this.#nextMs) return;
-    const asking = [...senders].filter((sender) => sender.asksWhatArrived(nowMs));
+    const asking: Sender[] = [];
+    for (const sender of senders) if (sender.asksWhatArrived(nowMs)) asking.push(sender);
     if (asking.length === 0) return;
     if (table) void this.#read(table, this.#someOf(asking));
     else for (const sender of asking) sender.arrived(sender.takenBytes, 0);
