@@ -264,7 +264,7 @@ function lookAtClock(
 /** Which nodes there are, and those that hold a lease and say nothing. */
 async function lookAtNodes(nodesDao: NodesDao, texts: DoctorTexts): Promise<Finding> {
   const nodes = await nodesDao.all();
-  const silent = nodes.filter(({ figures }) => readFigures(figures) === null).length;
+  const silent = nodes.filter(({ figures, isSilent }) => isSilent || readFigures(figures) === null).length;
   const twin = twinLabel(nodes.map(({ node }) => node));
   const says = texts.leases(nodes.length);
   if (twin) return { level: "warn", what: "nodes", says: says + texts.twins(twin.count, twin.label) };

@@ -161,6 +161,8 @@ export const unreadableKnownMax = 1_000;
 // Presence leases, design 4.
 export const leaseMs = 10_000;
 export const leaseBeatMs = 3_000;
+/** A node that has not said for so long how it is has missed a beat. */
+export const nodeSilentMs = 5_000;
 export const leaseSweepMs = 1_000;
 export const leaseSweepGapMaxMs = 3_000;
 

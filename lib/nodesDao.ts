@@ -3,7 +3,7 @@
  * who is alive is what the leases of presence say. Faults throw CodedError 503.
  */
 import { leftEnding, nodeFiguresKey, onlineNodesKey } from "./keys.ts";
-import { figuresKeptMs } from "./limits.ts";
+import { figuresKeptMs, nodeSilentMs } from "./limits.ts";
 import type { RedisStore } from "./redis.ts";
 
 /** Writes and reads the figures of nodes. What is in the text is the callers' matter. */
@@ -30,13 +30,24 @@ export class NodesDao {
     await this.#store.call("DEL", nodeFiguresKey(node));
   }
 
-  /** Every node that holds a lease, by name, with its figures; null where it has said none yet. */
-  async all(): Promise<{ node: string; figures: string | null }[]> {
+  /**
+   * Every node that holds a lease, by name, with its figures; null where it has said none yet. Silent is who has missed a
+   * beat: it hangs, or was killed.
+   */
+  async all(): Promise<{ node: string; figures: string | null; isSilent: boolean }[]> {
     const names = (await this.#store.call("ZRANGE", onlineNodesKey, 0, -1)) as string[];
     const nodes = names.filter((name) => !name.endsWith(leftEnding));
     if (nodes.length === 0) return [];
     nodes.sort();
-    const figures = (await this.#store.call("MGET", ...nodes.map(nodeFiguresKey))) as (string | null)[];
-    return nodes.map((node, index) => ({ node, figures: figures[index] ?? null }));
+    const keys = nodes.map(nodeFiguresKey);
+    const [figures, leftMs] = await Promise.all([
+      this.#store.call("MGET", ...keys) as Promise<(string | null)[]>,
+      Promise.all(keys.map((key) => this.#store.call("PTTL", key) as Promise<number>)),
+    ]);
+    return nodes.map((node, index) => ({
+      node,
+      figures: figures[index] ?? null,
+      isSilent: figuresKeptMs - (leftMs[index] ?? 0) > nodeSilentMs,
+    }));
   }
 }

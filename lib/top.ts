@@ -29,8 +29,9 @@ const total = (all: NodeFigures[], field: (figures: NodeFigures) => number): num
   all.reduce((sum, figures) => sum + field(figures), 0);
 
 /** The most telling first: a narrow terminal cuts the end off. */
+const stateColumn: Column = { title: "STATE", width: 8, cell: ({ state }) => state };
 const columns: Column[] = [
-  { title: "STATE", width: 8, cell: ({ state }) => state },
+  stateColumn,
   counted("SESS", 7, ({ sessions }) => sessions),
   counted("STORED/s", 8, ({ storedPerSecond }) => storedPerSecond),
   counted("DELIV/s", 7, ({ deliveredPerSecond }) => deliveredPerSecond),
@@ -61,23 +62,41 @@ function counted(
   return { title, width, cell: (figures) => show(field(figures)), sum: (all) => show(total(all, field)) };
 }
 
-/** All nodes at one moment, as lines without escapes; `nowMs` is wall time. */
-async function topLines(nodesDao: NodesDao, nowMs: number): Promise<string[]> {
+/** The first columns, as many as there is room for. */
+function fitting(width: number): Column[] {
+  let left = width;
+  const cut = columns.findIndex((column) => (left -= column.width + 1) < 0);
+  return cut < 0 ? columns : columns.slice(0, cut);
+}
+
+/** All nodes at one moment, as lines without escapes, with as many columns as fit; `nowMs` is wall time. */
+async function topLines(
+  nodesDao: NodesDao,
+  { nowMs, width }: { nowMs: number; width: number },
+): Promise<string[]> {
   const all = await nodesDao.all();
   const names = shownNames(all.map(({ node }) => node));
-  const nodes = all.map(({ figures }, at) => ({ name: names[at] ?? "", figures: readFigures(figures) }));
-  const told = nodes.flatMap(({ figures }) => (figures ? [figures] : []));
+  const nodes = all.map(({ figures, isSilent }, at) => ({
+    name: names[at] ?? "",
+    figures: readFigures(figures),
+    isSilent,
+  }));
+  const told = nodes.flatMap(({ figures, isSilent }) => (figures && !isSilent ? [figures] : []));
   const people = Math.max(0, ...told.map(({ usersOnline }) => usersOnline));
   const nameColumns = Math.max(4, ...nodes.map(({ name }) => name.length));
+  const shown = fitting(width - nameColumns);
   const line = (name: string, cell: (column: Column) => string): string =>
-    [name.padEnd(nameColumns), ...columns.map((column) => cell(column).padStart(column.width))].join(" ");
+    [name.padEnd(nameColumns), ...shown.map((column) => cell(column).padStart(column.width))].join(" ");
   const time = new Date(nowMs).toISOString().slice(0, 19);
   return [
     `haiyu  ${nodes.length} ${nodes.length === 1 ? "node" : "nodes"}  ${people} online  ${time}Z`,
     line("NODE", ({ title }) => title),
-    ...nodes.map(({ name, figures }) =>
+    ...nodes.map(({ name, figures, isSilent }) =>
       figures
-        ? line(name, ({ cell }) => cell(figures, nowMs))
+        ? // What it said last is no news: that it says nothing more is.
+          line(name, (column) =>
+            isSilent && column === stateColumn ? "silent" : column.cell(figures, nowMs),
+          )
         : `${name.padEnd(nameColumns)} says nothing: just started, stopped, or just killed`,
     ),
     ...(told.length > 1 ? [line("all", ({ sum }) => sum?.(told) ?? "")] : []),
@@ -103,7 +122,9 @@ export class TopScreen {
 
   async #lines(clock: Clock): Promise<string[]> {
     try {
-      return await topLines(this.#nodesDao, clock.wallMs());
+      const { isTTY, columns: width = 80 } = this.#terminal;
+      const isCut = isTTY === true && !this.#once;
+      return await topLines(this.#nodesDao, { nowMs: clock.wallMs(), width: isCut ? width : Infinity });
     } catch (error) {
       if (this.#once) throw error;
       return [`haiyu  Redis does not answer (${reasonOf(error)})`];

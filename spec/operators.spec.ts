@@ -288,6 +288,25 @@ describe("top", { concurrency: 2 }, () => {
     for (const client of clients) client.destroy();
   });
 
+  test("[R-8] a node that hangs is silent before its lease is over, and serves again", async () => {
+    const redis = await ownRedis();
+    const args = ["--redis", redis.url];
+    const server = await spawnServer([...args, "--node", "east"]);
+    ends.push(() => server.kill("SIGKILL"));
+    const shown = spawnScript("server.ts", ["top", ...args]);
+    ends.push(async () => shown.child.kill("SIGKILL"));
+    const states = (): string[] =>
+      [...shown.output.out.matchAll(/^east +(\S+)/gm)].map(([, state = ""]) => state);
+    for (const [signal, state] of [
+      ["SIGCONT", "serving"],
+      ["SIGSTOP", "silent"],
+      ["SIGCONT", "serving"],
+    ] as const) {
+      server.child.kill(signal);
+      await until(`it to be ${state}`, () => states().at(-1) === state, 20_000);
+    }
+  });
+
   test("[R-8] it goes on until its reader has gone, an outage of Redis included", async () => {
     const redis = await ownRedis();
     const shown: SpawnedProcess = spawnScript("server.ts", ["top", "--redis", redis.url]);
