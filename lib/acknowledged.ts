@@ -6,7 +6,7 @@
 import type { Clock } from "./clock.ts";
 import { type Journal, reasonOf } from "./journal.ts";
 import { lookSendersMax, socketTableBytesPerSecondMax } from "./limits.ts";
-import { type Ends, type SocketTable, nameInTable } from "./socketTable.ts";
+import { type Ends, type SocketTable, type Unacknowledged, nameInTable } from "./socketTable.ts";
 
 /** A connection as it is looked after here. */
 export interface Sender {
@@ -15,8 +15,8 @@ export interface Sender {
   readonly takenBytes: number;
   /** Whether it has to know now; `nowMs` is monotonic. */
   asksWhatArrived(nowMs: number): boolean;
-  /** The other side's TCP has `bytes` or more; `tries`: see socketTable. */
-  arrived(bytes: number, tries: number): void;
+  /** The other side's TCP has `bytes` or more. */
+  arrived(bytes: number, unacknowledged: Unacknowledged): void;
 }
 
 export interface AcknowledgedOptions {
@@ -48,7 +48,7 @@ export class Acknowledged {
     for (const sender of senders) if (sender.asksWhatArrived(nowMs)) asking.push(sender);
     if (asking.length === 0) return;
     if (table) void this.#read(table, this.#someOf(asking));
-    else for (const sender of asking) sender.arrived(sender.takenBytes, 0);
+    else for (const sender of asking) sender.arrived(sender.takenBytes, { bytes: 0, tries: 0 });
   }
 
   /** Not so many that others wait for it; those that are left out come first at the next look. */
@@ -72,7 +72,7 @@ export class Acknowledged {
       for (const { sender, name, bytes } of sent) {
         const row = found.get(name);
         // One that is not there any more has ended, and will hear so: nothing is known of what it got.
-        if (row) sender.arrived(bytes - row.bytes, row.tries);
+        if (row) sender.arrived(bytes - row.bytes, row);
       }
       this.#nextMs = clock.monotonicMs() + (readBytes / socketTableBytesPerSecondMax) * 1000;
       this.#failed = false;

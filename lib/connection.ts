@@ -19,7 +19,7 @@ import type { Meter } from "./meter.ts";
 import type { MessageId } from "./messageId.ts";
 import type { Answer, Begun, Peer, Processor } from "./processor.ts";
 import type { LegacyOutput, Session } from "./session.ts";
-import type { Ends } from "./socketTable.ts";
+import type { Ends, Unacknowledged } from "./socketTable.ts";
 import type { WakeTime } from "./wakeTime.ts";
 
 export interface ConnectionOptions {
@@ -202,10 +202,12 @@ export class Connection implements Peer, Sender {
     return this.#pacer?.asksWhatArrived || this.#deadlines.asksWhatArrived(nowMs, this);
   }
 
-  arrived(bytes: number, tries: number): void {
+  arrived(bytes: number, unacknowledged: Unacknowledged): void {
     this.#guard(() => {
       if (this.#state !== "open") return;
-      this.#deadlines.arrived(this.#options.clock.monotonicMs(), bytes, tries);
+      const atMostBytes = this.#socket.bytesWritten - unacknowledged.bytes;
+      const nowMs = this.#options.clock.monotonicMs();
+      this.#deadlines.arrived(nowMs, { bytes, atMostBytes, tries: unacknowledged.tries });
       this.#pacer?.arrived(bytes);
     });
   }

@@ -18,6 +18,13 @@ export interface Condition {
   backlogBytes: number;
 }
 
+/** What the other side's TCP has: `bytes` at least, since some may have been sent while the kernel was asked. */
+export interface Arrived {
+  bytes: number;
+  atMostBytes: number;
+  tries: number;
+}
+
 /** Why a connection has to end. */
 export type Overdue =
   "no first frame" | "no log-in" | "frame not finished" | "silent" | "no progress" | "vanished" | "no end";
@@ -41,6 +48,7 @@ export class Deadlines {
   #takenBytes = 0;
   #takenMs: number;
   #arrivedBytes = 0;
+  #arrivedAtMostBytes = 0;
   /** When its TCP was last known to answer, or to have nothing to answer to. */
   #answeredMs: number;
   #hasVanished = false;
@@ -81,11 +89,13 @@ export class Deadlines {
     return takenBytes > this.#arrivedBytes && nowMs - knownMs >= limits.unheardBeforeLookMs;
   }
 
-  /** Its TCP has `bytes`, and has left `tries` of ours without an answer since it last said anything. */
-  arrived(nowMs: number, bytes: number, tries: number): void {
+  /** What its TCP has, and how often ours has tried in vain since it last answered. */
+  arrived(nowMs: number, { bytes, atMostBytes, tries }: Arrived): void {
+    const hasTakenMore = bytes > this.#arrivedAtMostBytes;
     // One that only says that it has no room is there, and slow.
-    if (bytes > this.#arrivedBytes || tries === 0) this.#answeredMs = nowMs;
+    if (hasTakenMore || tries === 0) this.#answeredMs = nowMs;
     this.#arrivedBytes = Math.max(this.#arrivedBytes, bytes);
+    this.#arrivedAtMostBytes = atMostBytes;
     const knownMs = Math.max(this.heardMs, this.#answeredMs);
     this.#hasVanished = nowMs - knownMs >= limits.undrainedWriteDeadlineMs;
   }

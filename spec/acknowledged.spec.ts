@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Acknowledged, type Sender } from "../lib/acknowledged.ts";
 import { lookSendersMax, socketTableBytesPerSecondMax } from "../lib/limits.ts";
-import { type Ends, SocketTable, nameInTable } from "../lib/socketTable.ts";
+import { type Ends, SocketTable, type Unacknowledged, nameInTable } from "../lib/socketTable.ts";
 import { looked } from "./helpers/kernelTable.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
@@ -26,7 +26,7 @@ class Reader implements Sender {
     return this.asks;
   }
 
-  arrived(bytes: number, tries: number): void {
+  arrived(bytes: number, { tries }: Unacknowledged): void {
     this.told.push([bytes, tries]);
   }
 }

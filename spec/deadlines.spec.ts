@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Deadlines } from "../lib/deadlines.ts";
 import { ManualClock } from "./helpers/manualClock.ts";
 import { type SpecRedis, startRedis } from "./helpers/redis.ts";
 import { type SpecServer, startSpecServer } from "./helpers/server.ts";
@@ -204,4 +205,36 @@ test("[K-2] what a session hears is no sign of life of it", async () => {
   clock.advance(1_000);
   await assertClosed(silent);
   speaker.destroy();
+});
+
+test("[K-5] who has taken no more for certain has vanished after 60 s, however the bytes fall that were sent while the kernel was asked", () => {
+  const deadlines = new Deadlines(0);
+  deadlines.heardFrame = true;
+  const now = { hasSession: true, waitsForUs: false, pings: false, isPaused: false, backlogBytes: 0 };
+  const overdue = (atMs: number): unknown => deadlines.overdue(atMs, { ...now, takenBytes: 2_000 });
+  // 1,000 bytes have arrived, and no more ever do; what is known for certain is less, and at times more again.
+  deadlines.arrived(5_000, { bytes: 700, atMostBytes: 1_100, tries: 1 });
+  for (let atMs = 6_000; atMs < 65_000; atMs += 1_000) {
+    deadlines.arrived(atMs, { bytes: 700 + (atMs % 7_000) / 25, atMostBytes: 1_300, tries: 3 });
+    assert.equal(overdue(atMs), null, `after ${atMs} ms`);
+  }
+  deadlines.arrived(65_000, { bytes: 1_000, atMostBytes: 1_000, tries: 4 });
+  assert.equal(overdue(65_000), "vanished");
+});
+
+test("[D-6] [K-5] who answers, takes more or says something has not vanished", () => {
+  const now = { hasSession: true, waitsForUs: false, pings: false, isPaused: false, backlogBytes: 0 };
+  for (const sign of ["answers", "takes", "says"]) {
+    const deadlines = new Deadlines(0);
+    deadlines.heardFrame = true;
+    let bytes = 10;
+    for (let atMs = 5_000; atMs < 600_000; atMs += 1_000) {
+      const isTime = atMs % 55_000 === 0;
+      if (isTime && sign === "says") deadlines.heardMs = atMs;
+      if (isTime && sign === "takes") bytes++;
+      const tries = isTime && sign === "answers" ? 0 : 5;
+      deadlines.arrived(atMs, { bytes, atMostBytes: bytes, tries });
+      assert.equal(deadlines.overdue(atMs, { ...now, takenBytes: 2_000 }), null, `${sign}, ${atMs} ms`);
+    }
+  }
 });
