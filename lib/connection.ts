@@ -371,7 +371,8 @@ export class Connection implements Peer, Sender {
    * answers many messages of one sender, and a write each was 17 % of what the server does for a message.
    */
   #gather(): void {
-    if (this.#socket.writableCorked > 0) return;
+    // A legacy session gets no answers to what it says, and its bursts have a time of their own ([G-4]).
+    if (this.#pacer || this.#socket.writableCorked > 0) return;
     this.#socket.cork();
     process.nextTick(uncork, this.#socket);
   }
