@@ -204,9 +204,10 @@ const good: Record<string, [told: number, (tale: Tale) => void]> = {
       for (const code of [first, second, second, first]) tale.recorder.said(code);
       tale.sayAgain(second, "8-2");
       tale.sayAgain(first, "8-3");
-      tale.session(tale.carol, "7-1", "8-2", "8-3");
-      tale.session(tale.old, "7-1", "8-3", "8-2", "8-2", "8-3");
-      tale.left("7-1", "8-2", "8-3");
+      tale.say(tale.alice, "8-4");
+      tale.session(tale.carol, "7-1", "8-2", "8-3", "8-4");
+      tale.session(tale.old, "7-1", "8-3", "8-2", "8-2", "8-3", "8-4");
+      tale.left("7-1", "8-2", "8-3", "8-4");
     },
   ],
   "one that is lost and said again has two ids": [

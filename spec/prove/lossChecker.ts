@@ -343,7 +343,7 @@ class LossJudge {
     for (let missed = from + 1; missed < to; missed++) {
       const code = codes.get(missed);
       if (code === undefined || isOwn(device, code)) continue;
-      if (this.#wereLost.has(code) || passedCodes.has(code)) continue;
+      if (this.#wereLost.has(code) || this.#recorder.saidAgain.has(code) || passedCodes.has(code)) continue;
       const what = `was passed over in silence (${conv.name} ${missed}, ${device.name})`;
       return this.#tally.bad("silentGaps", code, what);
     }
