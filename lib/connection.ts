@@ -121,6 +121,7 @@ export class Connection implements Peer, Sender {
     return this.#state !== "open";
   }
 
+  /** Also known while nothing is read: a socket of Node that is paused still says that the other side has ended. */
   get heardAll(): boolean {
     return this.#heardAll;
   }
@@ -256,10 +257,9 @@ export class Connection implements Peer, Sender {
     }
     if (this.#state !== "open") return;
     const hasRoom = this.#hasRoom();
-    const listens = hasRoom || this.#listensForEnd();
-    if (!listens) this.#noteWhy();
-    if (listens === this.#socket.isPaused() && !this.#heardAll) {
-      if (listens) {
+    if (!hasRoom) this.#noteWhy();
+    if (hasRoom === this.#socket.isPaused() && !this.#heardAll) {
+      if (hasRoom) {
         this.#socket.resume();
         this.#arrival?.resumed(this.#options.clock.monotonicMs());
       } else this.#socket.pause();
@@ -277,12 +277,6 @@ export class Connection implements Peer, Sender {
       this.#pendingBytes < limits.requestBytesInFlightMax &&
       !this.#isBacklogged()
     );
-  }
-
-  /** While a log-in is looked into its side may end: it replaces nobody then ([L-7]). What else comes is not read on. */
-  #listensForEnd(): boolean {
-    const isLoggingIn = !this.session && this.#alone && this.#pending.at(-1)?.answer === null;
-    return isLoggingIn && this.#decoder.heldBytes === 0;
   }
 
   #isBacklogged(): boolean {
