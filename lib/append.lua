@@ -53,8 +53,16 @@ if meta[1] ~= replid or epoch < lastEpoch or not knew or seenEpoch ~= current or
   local oldest = #epochs == epochsMost and epochs[1] or 0
   if seq > floor then count(current, seq - floor) end
   local function told(one, number)
-    if one > oldest and number > 0 then lost = lost + count(one, number) end
     newest = math.max(newest, one)
+    if one <= oldest or number <= 0 then return end
+    -- Entries from before epochs were counted: they are here.
+    local name = string.format('%d', one)
+    local here = not byEpoch[one] and redis.call('XREVRANGE', KEYS[1], name .. '-9007199254740991', name .. '-0', 'COUNT', 1)
+    if here and here[1] then
+      local _, hereSeq = parts(here[1][1])
+      count(one, hereSeq)
+    end
+    lost = lost + count(one, number)
   end
   for one, number in string.gmatch(ARGV[5], '(%d+):(%d+)') do told(tonumber(one), tonumber(number)) end
   if seenSeq > 0 and not string.find(' ' .. ARGV[5], ' ' .. seenEpoch .. ':', 1, true) then

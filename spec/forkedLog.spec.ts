@@ -246,6 +246,22 @@ before(async () => {
   sides = await Promise.all([0, 1, 2].map(() => member({ "enable-debug-command": "yes" })));
 });
 
+test("[D-5] [S-3] a log from before epochs were counted lacks nothing of what it has", async () => {
+  const { client } = sides[0] as GroupMember;
+  await client.flushall();
+  const [log, meta] = keys as [string, string];
+  for (const id of ["7-1", "7-2", "8-3"]) await client.xadd(log, id, "sender", "1");
+  const replid = /master_replid:(\w+)/.exec(await client.info("replication"))?.[1] ?? "";
+  await client.hset(meta, { replid, epoch: 8 });
+  const append = async (id: string, counts: string): Promise<unknown> => {
+    const args = [1000, 1, id, 0, counts, 0, epochsCountedMax, "1", "d", "", "n", "", "x"];
+    return ((await client.eval(appendScript.text, 3, ...keys, ...args)) as unknown[])[0];
+  };
+  assert.equal(await append("7-2", ""), "8-4");
+  assert.equal(await append("8-4", "7:2"), "8-5");
+  assert.match(String(await append("8-5", "7:3")), /-7$/, "one of them was lost");
+});
+
 const index = fc.nat({ max: 2 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
