@@ -243,18 +243,20 @@ describe("top", { concurrency: 2 }, () => {
     await redis.client.zadd("{online}:nodes", Date.now() + 60_000, "\u001b[31mforeign");
     const rowsOf = ({ lines }: Said): Map<string, string[]> =>
       new Map(lines.map((line) => line.split(/ +/)).map(([name = "", ...cells]) => [name, cells]));
+    // A worker that is still starting has said nothing, and is no node yet.
     const seen = await until(
-      "the sessions to be told",
+      "the sessions to be told, and every node to serve",
       async () => {
         const said = await run("top", "--once", ...args);
-        return rowsOf(said).get("all")?.[0] === "2" && said;
+        const rows = rowsOf(said);
+        const serving = ["east", "west-1", "west-2"].filter((name) => rows.get(name)?.[0] === "serving");
+        return rows.get("all")?.[0] === "2" && serving.length === 3 && said;
       },
       30_000,
     );
     assert.equal(seen.code, 0);
     assert.match(seen.lines[0] ?? "", /^haiyu {2}4 nodes {2}2 online/);
     const rows = rowsOf(seen);
-    for (const name of ["east", "west-1", "west-2"]) assert.equal(rows.get(name)?.[0], "serving", name);
     assert.deepEqual([rows.get("east")?.[1], rows.get("west-1")?.[1]], ["2", "0"]);
     assert.match(rows.get("?[31mforeign")?.join(" ") ?? "", /^says nothing/);
     assert.ok(!seen.lines.join("").includes("\u001b"), "no escape of a stranger's reaches the terminal");
