@@ -366,7 +366,8 @@ export class Connection implements Peer, Sender {
    */
   #gather(): void {
     // A legacy session gets no answers to what it says, and its bursts have a time of their own ([G-4]).
-    if (this.#pacer || this.#socket.writableCorked > 0) return;
+    // Where one answer is all there is, there is nothing to gather.
+    if (this.#pacer || this.#pending.length < 2 || this.#socket.writableCorked > 0) return;
     this.#socket.cork();
     process.nextTick(uncork, this.#socket);
   }
