@@ -2,7 +2,7 @@
  * outbox: messages on disk until their fate is known (clause [C-7]). A message is synced to disk before its Enter is
  * answered, and taken out only by a 200 or by the person's own word; a refused one is kept for the person to decide.
  * One file for an account and an installation's device; what a client that was killed left behind is taken over by the
- * next one. It survives a torn last line. A message keeps its mid, so sending it again stores it once.
+ * next one. It survives a torn last line and a full disk. A message keeps its mid, so sending it again stores it once.
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -37,6 +37,8 @@ export class Outbox {
   readonly #path: string;
   readonly #items = new Map<string, OutboxItem>();
   #file: number;
+  /** What the disk had no room for. */
+  #late: Line[] = [];
 
   private constructor(path: string, items: Iterable<OutboxItem>) {
     this.#path = path;
@@ -89,20 +91,22 @@ export class Outbox {
     this.#items.set(item.mid, item);
   }
 
-  /** The message is stored, or the person dropped it. */
+  /** The message is stored, or the person dropped it. Never throws. */
   remove(mid: string): void {
     if (!this.#items.delete(mid)) return;
-    this.#write({ gone: mid });
+    this.#tell({ gone: mid });
+    if (this.#items.size > 0) return;
     // An empty box needs no story of how it got so.
-    if (this.#items.size === 0) fs.ftruncateSync(this.#file, 0);
+    fs.ftruncateSync(this.#file, 0);
+    this.#late = [];
   }
 
-  /** The message was refused for good; it stays, and is not sent again by itself. */
+  /** The message was refused for good; it stays, and is not sent again by itself. Never throws. */
   refuse(mid: string, { code, error }: { code: number; error: string }): void {
     const item = this.#items.get(mid);
     if (!item) return;
     item.refused = { code, error };
-    this.#write({ refused: mid, code, error });
+    this.#tell({ refused: mid, code, error });
   }
 
   /** Lets the file go; what is in it stays. */
@@ -114,9 +118,27 @@ export class Outbox {
     releaseLock(`${this.#path}.pid`);
   }
 
+  /** What became of a message. Until there is room for it the message is there again, with its mid, after a kill. */
+  #tell(line: Line): void {
+    try {
+      this.#write(line);
+    } catch {
+      this.#late.push(line);
+    }
+  }
+
   #write(line: Line): void {
-    fs.writeSync(this.#file, `${JSON.stringify(line)}\n`);
-    fs.fdatasyncSync(this.#file);
+    const { size } = fs.fstatSync(this.#file);
+    const text = [...this.#late, line].map((one) => `${JSON.stringify(one)}\n`).join("");
+    try {
+      fs.writeFileSync(this.#file, Buffer.from(text));
+      fs.fdatasyncSync(this.#file);
+    } catch (error) {
+      // Half a line would take the next one with it.
+      fs.ftruncateSync(this.#file, size);
+      throw error;
+    }
+    this.#late = [];
   }
 }
 

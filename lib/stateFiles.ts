@@ -39,8 +39,12 @@ export function writeWhole(path: string, text: string): void {
   fs.rmSync(fresh, { force: true });
   const file = fs.openSync(fresh, "wx", 0o600);
   try {
-    fs.writeSync(file, text);
+    // Not writeSync, which on a full disk writes a part and says nothing.
+    fs.writeFileSync(file, Buffer.from(text));
     fs.fsyncSync(file);
+  } catch (error) {
+    fs.rmSync(fresh, { force: true });
+    throw error;
   } finally {
     fs.closeSync(file);
   }

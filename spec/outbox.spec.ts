@@ -172,3 +172,63 @@ test("[C-7] a folder that cannot be written is an error of one line", () => {
   fs.writeFileSync(file, "");
   assert.throws(() => open(join(file, "outbox")), /ENOTDIR/);
 });
+
+/** A process whose files may have 4,096 bytes, in place of a full disk: runs a script's lines on an outbox of its own. */
+async function onFullDisk(folder: string, lines: string): Promise<string> {
+  const script = `
+    import { Outbox } from ${JSON.stringify(new URL("../lib/outbox.ts", import.meta.url).href)};
+    const outbox = Outbox.open({ folder: ${JSON.stringify(folder)}, account: "host_1_200", device: "one" });
+    const put = (mid, length) => outbox.put({ mid, conv: "all", content: "x".repeat(length), timeMs: 1 });
+    ${lines}`;
+  const args = ["--import", import.meta.resolve("tsx"), "--input-type=module", "-e", script];
+  const limited = ["-c", 'ulimit -f 8 && exec "$0" "$@"', process.execPath, ...args];
+  const child = tied(spawn("sh", limited, { stdio: ["ignore", "pipe", "inherit"] }));
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  await once(child, "close");
+  return text;
+}
+
+test("[C-7] a full disk: what does not fit whole is said to be not kept, and harms nothing before or behind it", async () => {
+  const folder = scratchFolder();
+  const said = await onFullDisk(
+    folder,
+    `put("kept", 3000);
+     try { put("too long", 3000); } catch (error) { process.stdout.write(error.code); }
+     put("fits", 500);
+     process.exit();`,
+  );
+  assert.equal(said, "EFBIG");
+  const heir = open(folder);
+  assert.deepEqual(midsOf(heir.waiting), ["kept", "fits"]);
+  heir.close();
+});
+
+test("[C-7] a full disk: an answer still counts; what cannot be written of it is written when there is room", async () => {
+  const folder = scratchFolder();
+  const said = await onFullDisk(
+    folder,
+    `put("stored", 1981);
+     put("refused", 1981);
+     outbox.remove("stored");
+     outbox.refuse("refused", { code: 404, error: "no such user" });
+     process.stdout.write(outbox.waiting.length + " " + outbox.refused.length);
+     process.exit();`,
+  );
+  assert.equal(said, "0 1");
+  // Nothing had room: both are there again, each with its mid, so that neither can become two.
+  const heir = open(folder);
+  assert.deepEqual(midsOf(heir.waiting), ["stored", "refused"]);
+  heir.close();
+  fs.rmSync(fileOf(folder), { force: true });
+  const emptied = await onFullDisk(
+    folder,
+    `put("one", 1985); put("two", 1985);
+     outbox.remove("one"); outbox.remove("two");
+     put("next", 10); process.exit();`,
+  );
+  assert.equal(emptied, "");
+  const last = open(folder);
+  assert.deepEqual(midsOf(last.waiting), ["next"]);
+  last.close();
+});
