@@ -28,6 +28,8 @@ export interface PageContext {
   rooms: Rooms;
   texts: ScreenTexts;
   codeTexts: Record<number, string>;
+  /** What is said is on disk before anything else. */
+  isKept: boolean;
 }
 
 /** All commands and keys of a place; what the marks mean. */

@@ -18,6 +18,9 @@ export const codes = {
   unknown: 506,
 } as const;
 
+/** Why a client itself does not send what it was given; never on the wire. */
+export const ownCodes = { notWritten: 1, outdated: 2, tooManyUnsent: 3 } as const;
+
 export type Code = (typeof codes)[keyof typeof codes];
 
 /** The text that goes with a code. Those of 403, 500, 505 and 506 are the first generation's own, letter for letter. */

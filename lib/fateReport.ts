@@ -2,10 +2,13 @@
  * fateReport: what became of a message of one's own, as far as anybody knows it: typed, on disk here, received and
  * stored there and how durably, and what the other side's devices have of it.
  */
+import type { ClientState } from "./chatClient.ts";
+import { ownCodes } from "./codes.ts";
 import { type PageContext, type PageWriter, longTimeText, reasonText } from "./chatPages.ts";
 import { harmless, personText, shownContent } from "./displayText.ts";
 import { compareIds, formatId } from "./messageId.ts";
 import type { PendingMessage, Room, RoomMessage } from "./room.ts";
+import type { ScreenTexts } from "./screenTexts.ts";
 
 /** Tells of the message of one's own at `place` in the current conversation, 1 being the newest. Never throws. */
 export async function whyPage(page: PageWriter, place: number, context: PageContext): Promise<void> {
@@ -25,13 +28,24 @@ export async function whyPage(page: PageWriter, place: number, context: PageCont
 function tellPending(
   page: PageWriter,
   { timeMs, fate }: PendingMessage,
-  { texts, codeTexts, client }: PageContext,
+  { texts, codeTexts, client, isKept }: PageContext,
 ): void {
-  page.line(texts.why.typed(longTimeText(timeMs)));
+  const { why } = texts;
+  const isOnDisk = isKept && !(fate.kind === "refused" && fate.code === ownCodes.notWritten);
+  page.line((isOnDisk ? why.kept : why.typed)(longTimeText(timeMs)));
+  if (fate.kind === "unknown") return page.line(texts.unknownFate, "warning");
   if (fate.kind === "refused") {
-    page.line(texts.why.refused(codeTexts[fate.code] ?? harmless(fate.error)), "warning");
-  } else
-    page.line(texts.why.queued(client.state.kind === "online" ? texts.state.online : texts.state.connecting));
+    const isOurs = Object.values<number>(ownCodes).includes(fate.code);
+    const reason = codeTexts[fate.code] ?? harmless(fate.error);
+    return page.line((isOurs ? texts.refused : why.refused)(reason), "warning");
+  }
+  page.line(why.queued(stateText(client.state, texts)));
+}
+
+function stateText(state: ClientState, texts: ScreenTexts): string {
+  if (state.kind === "online") return texts.state.online;
+  if (state.kind === "ended") return texts.state[state.reason];
+  return state.kind === "offline" ? texts.why.noLink : texts.state.connecting;
 }
 
 async function tellStored(

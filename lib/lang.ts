@@ -69,6 +69,9 @@ const zh = {
   historyStart: "（到头了）",
   bye: "再见。",
   codes: {
+    1: "没能写到本机磁盘",
+    2: "放得太久，不再自动发送，以免变成两条",
+    3: "没发出去的消息太多了",
     400: "格式错误",
     401: "请先登录",
     403: "密码错误",
@@ -153,6 +156,9 @@ const en: Texts = {
   historyStart: "(the beginning)",
   bye: "Bye.",
   codes: {
+    1: "it could not be written to this machine's disk",
+    2: "kept too long to be sent by itself: it could become two",
+    3: "too many messages are unsent",
     400: "malformed",
     401: "log in first",
     403: "wrong password",

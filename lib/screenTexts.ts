@@ -139,7 +139,9 @@ const zh = {
     title: "消息的下落",
     none: "这里没有你自己的消息。",
     content: (text: string) => `消息：${text}`,
-    typed: (time: string) => `${time} 输入，已写到本机磁盘`,
+    typed: (time: string) => `${time} 输入`,
+    kept: (time: string) => `${time} 输入，已写到本机磁盘`,
+    noLink: "离线",
     queued: (state: string) => `还没有应答（${state}）；连上后用同一编号再发，不会变成两条`,
     stored: (id: string, how: string, time: string) => `${time} 服务器收到并存好：编号 ${id}，${how}`,
     storedHow: {
@@ -351,7 +353,9 @@ const en: ScreenTexts = {
     title: "what became of it",
     none: "There is no message of yours here.",
     content: (text) => `message: ${text}`,
-    typed: (time) => `${time} typed, and on this machine's disk`,
+    typed: (time) => `${time} typed`,
+    kept: (time) => `${time} typed, and on this machine's disk`,
+    noLink: "offline",
     queued: (state) =>
       `not answered yet (${state}); it is sent under the same number, so it cannot become two`,
     stored: (id, how, time) => `${time} the server received and stored it: id ${id}, ${how}`,

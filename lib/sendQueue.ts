@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Clock, Timer } from "./clock.ts";
-import { codes } from "./codes.ts";
+import { codes, ownCodes } from "./codes.ts";
 import * as limits from "./limits.ts";
 import { reasonOf } from "./journal.ts";
 import { type ServerFields, encodeClient } from "./message.ts";
@@ -50,7 +50,7 @@ export class SendQueue {
     for (const { mid, conv, content, timeMs } of options.outbox?.waiting ?? []) {
       // Beyond that time the server may no longer know the mid: sent by itself it could be there twice.
       if (options.clock.wallMs() - timeMs > limits.midKnownMs) {
-        options.outbox?.refuse(mid, { code: codes.tryAgain, error: "too old to be sent again by itself" });
+        options.outbox?.refuse(mid, { code: ownCodes.outdated, error: "too old to be sent again by itself" });
         continue;
       }
       const settle = (outcome: SendOutcome): void => options.restored({ mid, conv, content }, outcome);
@@ -75,13 +75,19 @@ export class SendQueue {
         return settle({ kind: "refused", mid, code: codes.tooLong, error: "too long" });
       }
       if (this.#queued.length >= limits.clientOutgoingMax) {
-        return settle({ kind: "refused", mid, code: codes.slowDown, error: "too many unsent messages" });
+        return settle({
+          kind: "refused",
+          mid,
+          code: ownCodes.tooManyUnsent,
+          error: "too many unsent messages",
+        });
       }
       const { outbox, clock } = this.#options;
       try {
         outbox?.put({ mid, conv, content, timeMs: clock.wallMs() });
       } catch (error) {
-        return settle({ kind: "refused", mid, code: 0, error: `not written to disk: ${reasonOf(error)}` });
+        const why = `not written to disk: ${reasonOf(error)}`;
+        return settle({ kind: "refused", mid, code: ownCodes.notWritten, error: why });
       }
       this.#queued.push({ conv, content, mid, settle });
       if (this.#queued.length === 1) this.#sendFirst();

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { commandsIn } from "../lib/commands.ts";
+import { ownCodes } from "../lib/codes.ts";
 import { Outbox } from "../lib/outbox.ts";
 import { screenTexts } from "../lib/screenTexts.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
@@ -599,9 +600,25 @@ test("[C-40] /why tells what became of a message: queued, stored and how, refuse
   assert.match(stage.words, new RegExp(`stored it: id ${epoch}-1, synced to disk`));
   await stage.type("/why\r");
   assert.match(stage.text, /not answered yet \(connected\)/);
+  assert.doesNotMatch(stage.text, /this machine's disk/);
   await stage.refuses(429);
   await stage.type("/why\r");
   assert.match(stage.text, /the server refused it: too often/);
+});
+
+test("[C-40] what could not be kept on disk is not said to be there, nor to have been refused by the server", async () => {
+  const outbox = Outbox.open({ folder: scratchFolder(), account: "stage", device: "d" });
+  const stage = new Stage({ outbox });
+  await stage.logIn();
+  await stage.type("kept\r", "/why\r");
+  assert.match(stage.words, /typed, and on this machine's disk not answered yet \(connected\)/);
+  await stage.stores("disk");
+  await stage.type("not kept\r");
+  await stage.refuses(ownCodes.notWritten);
+  await stage.type("/why\r");
+  assert.match(stage.words, /not sent: it could not be written to this machine's disk/);
+  assert.doesNotMatch(stage.words, /typed, and on|the server refused it/);
+  stage.close();
 });
 
 test("[C-41] the hint of how to change the conversation goes away with any key that does", async () => {
