@@ -74,8 +74,8 @@ if meta[1] ~= replid or epoch < lastEpoch or not knew or seenEpoch ~= current or
     for i = math.max(1, #epochs - epochsMost + 1), #epochs do
       texts[#texts + 1] = string.format('%d:%d', epochs[i], byEpoch[epochs[i]])
     end
-    local salt = tonumber(string.sub(replid, 1, 6), 16) % 1000
-    epoch = math.max(seconds * 1000, newest + 1) + salt
+    local salt = tonumber(string.sub(replid, 1, 6), 16) % 1000000
+    epoch = math.max(seconds * 1000000, newest + 1) + salt
     floor, counts = seq + lost, table.concat(texts, ' ')
     seq = floor
     knew = false
