@@ -16,7 +16,7 @@
 --       sender, device, mid ("" = none), name, sex, content
 -- returns for each message: id, time in Unix ms, 1 when stored now or 0 when it had been;
 --       then, where the caller knew others: epoch, floor and counts as they are now
-local most, days, epochsMost = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[7])
+local most, days, epochsMost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[7])
 local clock = redis.call('TIME')
 local seconds = tonumber(clock[1])
 local time = string.format('%d', seconds * 1000 + math.floor(tonumber(clock[2]) / 1000))
@@ -138,7 +138,7 @@ for i = 8, #ARGV, 6 do
         fields[#fields + 1] = field
       end
     end
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', most, id, unpack(fields))
+    redis.call('XADD', KEYS[1], id, unpack(fields))
     if mid ~= '' then
       local today = hashesOf(sender)[1]
       redis.call('HSET', today, mid, id .. '|' .. time)
@@ -152,6 +152,9 @@ for i = 8, #ARGV, 6 do
     results[#results + 1] = 1
   end
 end
+-- Only where there is something to trim: Redis writes it into its append-only file as the exact length of now, and would
+-- take acknowledged messages away where it loads that file with entries in it that are not there now.
+if redis.call('XLEN', KEYS[1]) > most then redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', most) end
 -- Where all of it was known, this Redis may still be the only one that has it: WAIT, which follows, waits for what this
 -- connection has written, so something has to be.
 if fresh == 0 and #ARGV > 7 then redis.call('HSET', KEYS[2], 'replid', replid) end

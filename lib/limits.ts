@@ -211,6 +211,7 @@ export const addressRegistersPerMinuteMax = 600;
 // The private redis-server.
 export const socketPathMaxBytes = 107;
 export const redisWatchMs = 500;
+export const aofReadBytes = 1024 * 1024;
 export const redisRestartFirstMs = 200;
 export const redisRestartMaxMs = 10_000;
 export const redisLoadingSayMs = 5_000;

@@ -11,6 +11,7 @@ import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { isAlive } from "./alive.ts";
+import { cutOpenTransaction } from "./aofTail.ts";
 import { type Clock, type Timer, delay } from "./clock.ts";
 import { makeFolder } from "./folder.ts";
 import { type Journal, reasonOf } from "./journal.ts";
@@ -151,6 +152,8 @@ class RedisKeeper implements PrivateRedis {
 
   async #start(): Promise<void> {
     this.adopted = false;
+    const cutBytes = await cutOpenTransaction(this.#folder);
+    if (cutBytes > 0) this.#journal.write("redis_tail_cut", { folder: this.#folder, bytes: cutBytes });
     const child = spawnRedis(this.#folder, this.socketPath);
     const failed = new Promise<string>((resolve) => {
       child.once("error", (error: NodeJS.ErrnoException) =>

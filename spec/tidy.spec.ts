@@ -46,6 +46,7 @@ const layers: Record<string, string[]> = {
       "keys",
       "epochCounts",
       "redis",
+      "aofTail",
       "redisServer",
       "doorbell",
       "userDao",
