@@ -28,8 +28,9 @@ interface Column {
 const total = (all: NodeFigures[], field: (figures: NodeFigures) => number): number =>
   all.reduce((sum, figures) => sum + field(figures), 0);
 
-/** The most telling first: a narrow terminal cuts the end off. */
 const stateColumn: Column = { title: "STATE", width: 8, cell: ({ state }) => state };
+
+/** The most telling first: a narrow terminal cuts the end off. */
 const columns: Column[] = [
   stateColumn,
   counted("SESS", 7, ({ sessions }) => sessions),
