@@ -109,6 +109,7 @@ export class Pty {
     // The shell stays until then: what it says at its very end, node-pty may lose.
     this.press("\n");
     await inTime("the shell to end", this.#ended);
+    await this.screen.settled();
     const [, code = "", told = ""] = /\ncode (\d+)\r\n([\s\S]*)$/.exec(this.out) ?? [];
     return { code: Number(code), settings: told.split(/[\s;]+/) };
   }
