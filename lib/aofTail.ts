@@ -6,7 +6,7 @@
  */
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { aofReadBytes } from "./limits.ts";
+import { aofPartMaxBytes, aofReadBytes } from "./limits.ts";
 
 /**
  * Cuts off what follows an open MULTI in the append-only file of a folder, where Redis goes on writing. Gives how many
@@ -31,7 +31,7 @@ export async function cutOpenTransaction(folder: string): Promise<number> {
 /** The last one of type i (incremental) in the manifest; null: none. */
 async function newestFile(folder: string): Promise<string | null> {
   const manifest = await readFile(join(folder, "appendonly.aof.manifest"), "utf8").catch(() => "");
-  const names = [...manifest.matchAll(/^file (\S+) seq \d+ type i$/gm)].map(([, name]) => name);
+  const names = [...manifest.matchAll(/^file (\S+) seq \d+ type i\b/gm)].map(([, name]) => name);
   const newest = names.at(-1);
   return newest === undefined ? null : join(folder, newest);
 }
@@ -42,7 +42,9 @@ async function openTransactionAt(file: FileHandle): Promise<number | null> {
   let heldAt = 0;
   let openAt: number | null = null;
   for (;;) {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(aofReadBytes), 0, aofReadBytes, null);
+    // A long command is read in longer and longer pieces, so that what is held is not copied again for each short one.
+    const size = Math.max(aofReadBytes, held.length);
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(size), 0, size, null);
     if (bytesRead === 0) return openAt;
     held = Buffer.concat([held, buffer.subarray(0, bytesRead)]);
     let at = 0;
@@ -80,7 +82,8 @@ function numberAt(bytes: Buffer, at: number, mark: number): { value: number; end
   if (bytes[at] !== mark) return { value: -1, end: at };
   if (end < 0) return null;
   const text = bytes.toString("latin1", at + 1, end - 1);
-  return { value: /^\d{1,10}$/.test(text) ? Number(text) : -1, end: end + 1 };
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
+  return { value: value <= aofPartMaxBytes ? value : -1, end: end + 1 };
 }
 
 /** The first part of the command at `at`. */

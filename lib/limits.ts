@@ -212,11 +212,14 @@ export const addressRegistersPerMinuteMax = 600;
 export const socketPathMaxBytes = 107;
 export const redisWatchMs = 500;
 export const aofReadBytes = 1024 * 1024;
+/** Redis takes no longer argument (proto-max-bulk-len). */
+export const aofPartMaxBytes = 512 * 1024 * 1024;
 export const redisRestartFirstMs = 200;
 export const redisRestartMaxMs = 10_000;
 export const redisLoadingSayMs = 5_000;
 export const lockEmptyMs = 1_000;
-export const redisLockWaitMs = 10_000;
+/** Whoever holds it may have 4 GB of append-only file to look through. */
+export const redisLockWaitMs = 60_000;
 
 // The client.
 export const serverAddressesMax = 16;

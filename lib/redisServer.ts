@@ -227,14 +227,17 @@ function socketPathOf(folder: string): string {
   return join(short, `${createHash("sha256").update(folder).digest("hex").slice(0, 16)}.sock`);
 }
 
-/** Whether a redis-server answers on a socket. Slow is not dead: only a refused or missing socket is. */
+/**
+ * Whether a redis-server answers on a socket. Slow is not dead: only a refused or missing socket is. One that is stopped
+ * for minutes answers EAGAIN when nobody else fits into its queue; a second one would ruin its files.
+ */
 async function probe(socketPath: string): Promise<"alive" | "loading" | "dead"> {
   try {
     const answer = await ask(socketPath, "PING");
     return answer.startsWith("-LOADING") ? "loading" : "alive";
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return code === "ETIMEDOUT" ? "alive" : "dead";
+    return code === "ECONNREFUSED" || code === "ENOENT" ? "dead" : "alive";
   }
 }
 

@@ -20,7 +20,8 @@ const command = (...parts: string[]): string =>
 function folderWith(bytes: Buffer): { folder: string; path: string } {
   const folder = scratchFolder();
   mkdirSync(join(folder, "appendonlydir"));
-  const manifest = ["file a.1.base.rdb seq 1 type b", "file a.1.incr.aof seq 1 type i", ""].join("\n");
+  // As Redis 8 writes it; that of 7 is in the spec with a server.
+  const manifest = "file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i startoffset 0\n";
   writeFileSync(join(folder, "appendonlydir", "appendonly.aof.manifest"), manifest);
   const path = join(folder, "appendonlydir", "a.1.incr.aof");
   writeFileSync(path, bytes);

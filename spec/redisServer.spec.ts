@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -58,6 +58,33 @@ describe("the private redis-server", { concurrency: 3 }, () => {
     assert.equal(await second.kill("SIGTERM"), 0);
     assert.ok(!isRunning(pid), "nobody uses it");
     assert.deepEqual(runningOn(folder), []);
+  });
+
+  test("[R-1] one that is stopped until nobody fits into its queue is not dead: there is no second one", async () => {
+    const folder = dataFolder();
+    const server = await spawnServer(["--data", folder]);
+    const pid = await privateRedisPid(folder);
+    process.kill(pid, "SIGSTOP");
+    const waiting: Socket[] = [];
+    let isFull = false;
+    await until("the queue to be full", () => {
+      for (let n = 0; n < 100; n++) {
+        const socket = connect(join(folder, "redis.sock"));
+        socket.on("error", ({ code }: NodeJS.ErrnoException) => (isFull ||= code === "EAGAIN"));
+        waiting.push(socket);
+      }
+      return isFull;
+    });
+    const clock = new ManualClock();
+    const keeper = await openPrivateRedis(folder, { journal: { write: () => undefined }, clock });
+    assert.ok(keeper.adopted, "it was started anew");
+    assert.deepEqual(redisServersOn(folder).length, 1);
+    process.kill(pid, "SIGCONT");
+    for (const socket of waiting) socket.destroy();
+    const alice = await newUser(server.port, 1);
+    assert.equal((await send(alice, "m1")).code, 200);
+    alice.destroy();
+    assert.equal(await server.kill("SIGTERM"), 0);
   });
 
   test("[R-1] two servers that start at once on an empty folder start one", async () => {
