@@ -165,6 +165,11 @@ test("[L-7] a log-in whose side has ended by the time it is looked into is answe
   ghost.socket.end();
   assert.equal((await ghost.next("LoginResMes")).data.code, 200);
   assert.equal(await inTime("its end", ghost.closed), "end");
+  // A ring of that log-in would have come before this one.
+  const friend = await newUser(one.port, 9);
+  await friend.ask("SmsMes", { conv: "u:8", content: "still there?", mid: "m1" }, "SmsResMes");
+  await staying.next("SmsMes", ({ content }) => content === "still there?");
+  friend.destroy();
   await staying.settled();
   assert.deepEqual([staying.isClosed, staying.all("GoAwayMes")], [false, []]);
   staying.destroy();
