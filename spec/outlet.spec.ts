@@ -10,10 +10,11 @@ import { describe, test } from "node:test";
 import { createJournal } from "../lib/journal.ts";
 import { outletBacklogMaxBytes } from "../lib/limits.ts";
 import { outletOf } from "../lib/outlet.ts";
+import { freePort } from "./helpers/freePorts.ts";
 import { dataFolder, privateRedisPid, runningOn } from "./helpers/privateRedis.ts";
 import { Pty } from "./helpers/pty.ts";
 import { scratchFolder } from "./helpers/scratch.ts";
-import { freePort, spawnScript, spawnServer } from "./helpers/server.ts";
+import { spawnScript, spawnServer } from "./helpers/server.ts";
 import { inTime, until } from "./helpers/wait.ts";
 import { newUser } from "./helpers/wireClient.ts";
 

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { scratchFolder } from "../helpers/scratch.ts";
 import type { Peer } from "./axis.ts";
 import { MarkedWire } from "./markedWire.ts";
-import { freePort, startPeer } from "./peerProcess.ts";
+import { freePort } from "../helpers/freePorts.ts";
+import { startPeer } from "./peerProcess.ts";
 import { isInstalled, versionOf } from "./programs.ts";
 
 const configuration = (port: number): string => `listener ${port} 127.0.0.1

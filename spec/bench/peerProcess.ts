@@ -1,8 +1,8 @@
 /**
- * peerProcess: a peer's server on the server's core, and a free port for it.
+ * peerProcess: a peer's server on the server's core.
  */
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { until } from "../helpers/wait.ts";
 import type { Heard, Wire } from "./crowd.ts";
 import { spawnPinned } from "./pin.ts";
@@ -16,16 +16,6 @@ export interface PeerProcess {
   echoes: boolean;
   cwd: string;
   wireOf: (index: number, heard: Heard) => Wire;
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 /** Starts it, and waits until it takes connections. */

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { scratchFolder } from "../helpers/scratch.ts";
 import type { Peer } from "./axis.ts";
 import { MarkedWire } from "./markedWire.ts";
-import { freePort, startPeer } from "./peerProcess.ts";
+import { freePort } from "../helpers/freePorts.ts";
+import { startPeer } from "./peerProcess.ts";
 
 /** Where it is looked for, besides this project. */
 const folders = [fileURLToPath(new URL("../../", import.meta.url)), process.env.SOCKET_IO_FOLDER ?? ""];

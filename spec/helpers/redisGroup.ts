@@ -5,9 +5,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { freePort, freePorts } from "./freePorts.ts";
 import { scratchFolder, tied } from "./scratch.ts";
 import { inTime, until } from "./wait.ts";
 
@@ -185,8 +185,6 @@ export async function startSentinelGroup({
         },
       ),
   );
-  await Promise.all(members.map((member) => member.start()));
-  await Promise.all(sentinels.map((sentinel) => sentinel.start()));
   const byPort = (port: number): GroupMember => members.find((member) => member.port === port) as GroupMember;
   const masterPort = async (sentinel: GroupMember): Promise<number> => {
     const found = (await sentinel.client.call("SENTINEL", "get-master-addr-by-name", name)) as
@@ -220,8 +218,25 @@ export async function startSentinelGroup({
       await Promise.all([...sentinels, ...members].map((member) => member.end()));
     },
   };
-  await group.settled();
-  return group;
+  return orStop(group, async () => {
+    await Promise.all(members.map((member) => member.start()));
+    await Promise.all(sentinels.map((sentinel) => sentinel.start()));
+    await group.settled();
+  });
+}
+
+/** A group that did not come up must not keep its processes, and so the whole run, alive. */
+async function orStop<T extends { stop(): Promise<void> }>(
+  group: T,
+  start: () => Promise<unknown>,
+): Promise<T> {
+  try {
+    await start();
+    return group;
+  } catch (error) {
+    await group.stop();
+    throw error;
+  }
 }
 
 async function knowReplicas(sentinels: GroupMember[], name: string, count: number): Promise<boolean> {
@@ -295,33 +310,6 @@ export async function startCluster({
         { password, tls },
       ),
   );
-  await Promise.all(members.map((member) => member.start()));
-  const ids = await Promise.all(
-    members.map((member) => member.client.call("CLUSTER", "MYID") as Promise<string>),
-  );
-  const [first, ...others] = members as [GroupMember, ...GroupMember[]];
-  await Promise.all(
-    members.slice(0, masters).map((member, index) => {
-      const from = Math.floor((16_384 * index) / masters);
-      const to = Math.floor((16_384 * (index + 1)) / masters) - 1;
-      return member.client.call("CLUSTER", "ADDSLOTSRANGE", from, to);
-    }),
-  );
-  await Promise.all(
-    members.map((member, index) => member.client.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1)),
-  );
-  await Promise.all(others.map(({ port }) => first.client.call("CLUSTER", "MEET", "127.0.0.1", port)));
-  await until("all to know each other", async () => {
-    const known = await Promise.all(members.map((member) => member.client.call("CLUSTER", "NODES")));
-    return known.every(
-      (text) => String(text).trim().split("\n").length === count && !String(text).includes("handshake"),
-    );
-  });
-  await Promise.all(
-    members
-      .slice(masters)
-      .map((member, index) => member.client.call("CLUSTER", "REPLICATE", ids[index % masters] ?? "")),
-  );
   const alive = (): GroupMember[] => members.filter(({ isThere }) => isThere);
   const byPort = (port: number): GroupMember => members.find((member) => member.port === port) as GroupMember;
   const group: ClusterGroup = {
@@ -348,8 +336,42 @@ export async function startCluster({
       await Promise.all(members.map((member) => member.end()));
     },
   };
-  await group.settled();
-  return group;
+  return orStop(group, async () => {
+    await makeCluster(members, masters);
+    await group.settled();
+  });
+}
+
+/** Starts its members, the masters first, and makes one Cluster of them. */
+async function makeCluster(members: GroupMember[], masters: number): Promise<void> {
+  await Promise.all(members.map((member) => member.start()));
+  const ids = await Promise.all(
+    members.map((member) => member.client.call("CLUSTER", "MYID") as Promise<string>),
+  );
+  const [first, ...others] = members as [GroupMember, ...GroupMember[]];
+  await Promise.all(
+    members.slice(0, masters).map((member, index) => {
+      const from = Math.floor((16_384 * index) / masters);
+      const to = Math.floor((16_384 * (index + 1)) / masters) - 1;
+      return member.client.call("CLUSTER", "ADDSLOTSRANGE", from, to);
+    }),
+  );
+  await Promise.all(
+    members.map((member, index) => member.client.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1)),
+  );
+  await Promise.all(others.map(({ port }) => first.client.call("CLUSTER", "MEET", "127.0.0.1", port)));
+  await until("all to know each other", async () => {
+    const known = await Promise.all(members.map((member) => member.client.call("CLUSTER", "NODES")));
+    return known.every(
+      (text) =>
+        String(text).trim().split("\n").length === members.length && !String(text).includes("handshake"),
+    );
+  });
+  await Promise.all(
+    members
+      .slice(masters)
+      .map((member, index) => member.client.call("CLUSTER", "REPLICATE", ids[index % masters] ?? "")),
+  );
 }
 
 async function isSettled(members: GroupMember[], masters: number): Promise<boolean> {
@@ -383,32 +405,4 @@ async function isSettled(members: GroupMember[], masters: number): Promise<boole
     );
   }
   return epochs.size === 1;
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  return (await freePorts(1))[0] as number;
-}
-
-/** Ports that nobody listens on now, and none `beside` them either (a Cluster's bus). */
-async function freePorts(count: number, beside = 0): Promise<number[]> {
-  const found = new Set<number>();
-  while (found.size < count) {
-    const port = await probe(0);
-    if (port + beside > 65_000 || found.has(port)) continue;
-    if (beside === 0 || (await probe(port + beside)) > 0) found.add(port);
-  }
-  return [...found];
-}
-
-async function probe(port: number): Promise<number> {
-  const server = createServer();
-  const listening = new Promise<boolean>((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => resolve(true));
-  });
-  if (!(await listening)) return 0;
-  const found = (server.address() as AddressInfo).port;
-  await new Promise((resolve) => server.close(resolve));
-  return found;
 }

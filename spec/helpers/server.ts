@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../lib/clock.ts";
@@ -124,15 +123,6 @@ export function spawnScript(
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (output.err += text));
   const ended = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
   return { child, output, ended };
-}
-
-/** A port that was free a moment ago: for a server that cannot tell its own. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export interface SpawnedServer extends SpawnedProcess {
